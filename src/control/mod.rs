@@ -1,0 +1,1 @@
+//! The control socket: status and commands.

@@ -1,0 +1,1 @@
+//! Owns all state; the one place where the pure parts meet the I/O.

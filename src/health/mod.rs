@@ -1,0 +1,1 @@
+//! Decides from check outcomes whether each real server is available. Pure.

@@ -1,0 +1,263 @@
+//! What is checked and what came of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A health check, identified by all that can influence its result: two destinations
+/// with equal checks share one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Check {
+    /// Address and port contacted (the port is unused by ping).
+    pub target: SocketAddr,
+    /// What is done each round.
+    pub method: Method,
+    /// Time from the start of one round to the start of the next.
+    pub interval: Duration,
+}
+
+/// What a check does each round.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// The same probe each time.
+    Single(Probe),
+    /// `checktype=N`: after a passed `negotiate` come `connects` rounds of `connect`;
+    /// a failed probe of either kind makes the next one `negotiate`.
+    Combined {
+        /// The thorough probe.
+        negotiate: Probe,
+        /// The cheap probe.
+        connect: Probe,
+        /// How many cheap ones between two thorough ones.
+        connects: u32,
+    },
+}
+
+/// One exchange with a server, with one absolute deadline.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Probe {
+    /// What is exchanged.
+    pub kind: ProbeKind,
+    /// Deadline for the whole exchange, from its start.
+    pub timeout: Duration,
+}
+
+/// The kinds of exchange.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProbeKind {
+    /// A TCP connection is accepted.
+    Connect,
+    /// Someone answers an ICMP echo request.
+    Ping {
+        /// Echo requests sent before giving up, at least 1; the probe's time-out is
+        /// divided between them.
+        attempts: u32,
+    },
+    /// An HTTP request is answered with 2xx and the expected text.
+    Http(HttpProbe),
+    /// A line is sent, a line is matched.
+    SimpleTcp(SimpleTcpProbe),
+    /// A program exits with status 0.
+    External(ExternalProbe),
+}
+
+/// Request method of an HTTP probe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HttpMethod {
+    /// `GET`.
+    #[default]
+    Get,
+    /// `HEAD`; there is no body to match.
+    Head,
+}
+
+impl HttpMethod {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+        }
+    }
+}
+
+/// An HTTP or HTTPS request and what is expected of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HttpProbe {
+    /// Whether the exchange runs over TLS. Certificates are not verified, as in
+    /// ldirectord.
+    pub tls: bool,
+    /// Request method.
+    pub method: HttpMethod,
+    /// Path and query, beginning with `/`; or an absolute URL for a proxy.
+    pub path: String,
+    /// `Host` header, and server name in the TLS hello when it is a name.
+    pub host: String,
+    /// Expected in the body; `None` accepts every body.
+    pub receive: Option<Pattern>,
+}
+
+/// A send/expect exchange over plain TCP.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SimpleTcpProbe {
+    /// Bytes sent after connecting, before the sending side is closed.
+    pub send: Vec<u8>,
+    /// Searched in each line of the answer; `None` is content with any line.
+    pub receive: Option<Pattern>,
+}
+
+/// How an external program is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interpreter {
+    /// The file itself is executed.
+    None,
+    /// `perl FILE …`, for `checktype=external-perl`.
+    Perl,
+}
+
+/// A program run as a check, never through a shell.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExternalProbe {
+    /// Path of the program.
+    pub command: String,
+    /// What runs it.
+    pub interpreter: Interpreter,
+    /// Arguments: virtual address or mark, virtual port, real address, real port.
+    pub arguments: Vec<String>,
+}
+
+/// A Perl regular expression searched in raw bytes, as written.
+///
+/// Whoever creates one has made sure that it compiles.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(pub String);
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server is in order.
+    Up,
+    /// The server is not, and why.
+    Down(Reason),
+    /// A fault of this host (no descriptor, no memory, script missing): says nothing
+    /// about the server and never takes it out.
+    Inconclusive(Fault),
+}
+
+/// Why a server counts as down: one printable line of at most [`Reason::MAX`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(String);
+
+/// Why a probe could not be carried out: one printable line like a [`Reason`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault(String);
+
+impl Reason {
+    /// Longest text kept, in bytes.
+    pub const MAX: usize = 1024;
+
+    /// Takes any text, also from a hostile server: control characters are escaped and
+    /// the length is bounded.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(printable(text.as_ref(), Self::MAX))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Fault {
+    /// As [`Reason::new`].
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(printable(text.as_ref(), Reason::MAX))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Text that can stand in one line of a log or terminal: control characters, line and
+/// paragraph separators and bidirectional overrides are escaped, the length is bounded.
+fn printable(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max));
+    for c in text.chars() {
+        let unsafe_in_a_line = c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let before = line.len();
+        if unsafe_in_a_line {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+        if line.len() > max {
+            line.truncate(before);
+            break;
+        }
+    }
+    line
+}
+
+/// When the phases of a probe ended, counted from its start. A phase that was not
+/// reached or does not apply is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// The connection was established.
+    pub connected: Option<Duration>,
+    /// The TLS handshake was complete.
+    pub tls: Option<Duration>,
+    /// The first byte of the answer arrived.
+    pub first_byte: Option<Duration>,
+    /// The probe was over.
+    pub total: Duration,
+}
+
+/// A probe's outcome with what an operator wants to see of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// One line that describes a success: the status line, `connected`, …
+    pub detail: String,
+    /// When each phase ended.
+    pub phases: Phases,
+    /// Beginning of what was sent, at most 4 KiB.
+    pub sent: Vec<u8>,
+    /// Beginning of what came back, at most 4 KiB.
+    pub received: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_one_bounded_printable_line() {
+        let hostile = format!("a\nb\u{1b}[31m\u{202e}{}", "x".repeat(5000));
+        let reason = Reason::new(hostile);
+        assert!(reason.as_str().starts_with("a\\nb\\u{1b}[31m\\u{202e}xxx"));
+        assert!(reason.as_str().len() <= Reason::MAX);
+        assert!(!reason.as_str().chars().any(char::is_control));
+    }
+}

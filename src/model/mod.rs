@@ -1,0 +1,27 @@
+//! The nouns of load balancing, as small values without behaviour of their own.
+//!
+//! Everything above this layer speaks in these types; nothing here knows a file
+//! format, a socket or a clock.
+
+mod address;
+mod check;
+mod destination;
+mod operation;
+mod service;
+mod sync;
+mod table;
+
+pub use address::{Family, Netmask, PortAddress};
+pub use check::{
+    Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
+    Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe,
+};
+pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
+pub use operation::{Failure, Operation};
+pub use service::{
+    Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,
+};
+pub use sync::{SyncDaemon, SyncRole, Timeouts};
+pub use table::{
+    Counters, Entry, Info, ObservedDestination, ObservedService, ObservedTable, Table,
+};
