@@ -35,6 +35,15 @@ pub struct RealServer {
     pub hand_weight: Option<u32>,
 }
 
+/// How a service should look, and whether its real servers can carry it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// The entry that the kernel should hold.
+    pub entry: Entry,
+    /// No real server has a weight above 0 and the fallback, if any, is due.
+    pub abandoned: bool,
+}
+
 /// The entry that the kernel should hold for a service.
 ///
 /// - An up server is in with its weight.
@@ -44,7 +53,7 @@ pub struct RealServer {
 /// - The fallback is in exactly when no real server has a weight above 0. A fallback that is
 ///   also a real server of the service is one destination, not two.
 /// - Destinations that no line of the configuration names are not in it.
-pub fn desired(state: &ServiceState<'_>) -> Entry {
+pub fn desired(state: &ServiceState<'_>) -> Desired {
     let mut destinations = BTreeMap::new();
     for real in state.reals {
         if let Some(destination) = wanted(state, real) {
@@ -54,15 +63,20 @@ pub fn desired(state: &ServiceState<'_>) -> Entry {
     let usable = destinations
         .values()
         .any(|destination| destination.weight > 0);
-    if let (false, Some(fallback)) = (usable, state.fallback) {
-        let is_in = observed(state, &fallback.key).is_some_and(|found| found.weight > 0);
-        if is_in || !state.hold_fallback {
-            destinations.insert(fallback.key, fallback);
-        }
+    let fallback_is_in = state.fallback.is_some_and(|fallback| {
+        observed(state, &fallback.key).is_some_and(|found| found.weight > 0)
+    });
+    let abandoned = !usable && (fallback_is_in || !state.hold_fallback);
+    if let (true, Some(fallback)) = (abandoned, state.fallback) {
+        destinations.insert(fallback.key, fallback);
     }
-    Entry {
-        service: state.service.clone(),
-        destinations,
+    let service = state.service.clone();
+    Desired {
+        entry: Entry {
+            service,
+            destinations,
+        },
+        abandoned,
     }
 }
 

@@ -19,7 +19,7 @@
 mod desired;
 mod plan;
 
-pub use desired::{RealServer, ServiceState, desired};
+pub use desired::{Desired, RealServer, ServiceState, desired};
 pub use plan::{Plan, plan};
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl Case<'_> {
             fallback: self.fallback,
             hold_fallback: self.hold,
             observed: self.observed,
-        });
+        })
+        .entry;
         entry
             .destinations
             .values()
@@ -148,7 +149,8 @@ fn thresholds_survive_quiescing() {
         fallback: None,
         hold_fallback: false,
         observed: Some(&before),
-    });
+    })
+    .entry;
     assert_eq!(
         entry.destinations[&limited.key],
         Destination {
