@@ -1,9 +1,60 @@
 //! Command line, listings, personalities, logging, exit codes.
 
+mod args;
+mod check;
+mod commands;
+mod daemon;
+pub mod exit;
+pub mod ldirectord;
+pub mod listing;
+pub mod logging;
+mod personality;
+mod plan;
+mod status;
+
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the program and returns its exit code.
-pub fn main(_arguments: Vec<OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+use exit::Exit;
+
+/// Runs the program and returns its exit code. The first argument's file name decides
+/// whether it is `directord` or answers as `ldirectord`.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let called = arguments.first().map(Path::new).and_then(Path::file_name);
+    if called.is_some_and(|name| name == "ldirectord") {
+        return personality::main(arguments.into_iter().skip(1));
+    }
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // A closed terminal is no reason for another message.
+            let _ = error.print();
+            return if usage { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    if let Command::Ldirectord { arguments } = arguments.command {
+        return personality::main(arguments.into_iter());
+    }
+    match commands::run(arguments.command) {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
+        Err(error) => {
+            commands::complain(&format!("directord: {error:#}"));
+            Exit::Failure.into()
+        }
+    }
+}
+
+/// A reader that has seen enough (`directord list | head`) is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }

@@ -2,8 +2,7 @@
 //! changed file, child instances.
 //!
 //! They run one after the other in a task of their own, so that none ever holds up a check
-//! or a change to the kernel; each has [`TIME_LIMIT`]. No shell is involved: a command line
-//! is split into words here, with quotes as in a shell and nothing else special.
+//! or a change to the kernel; each has [`TIME_LIMIT`]. No shell is involved.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
@@ -31,35 +30,16 @@ pub struct Command {
 }
 
 impl Command {
-    /// The first word of a command line is the program, the others are its first arguments.
-    /// `None` when there is no word.
-    pub fn from_line(line: &str, more: impl IntoIterator<Item = String>) -> Option<Self> {
-        let mut words = split(line).into_iter();
-        let program = words.next()?;
-        let arguments = words.chain(more).collect();
-        Some(Self { program, arguments })
+    /// The first word is the program, the others and `more` are its arguments. `None` when
+    /// there is no word.
+    pub fn of_words(words: &[String], more: impl IntoIterator<Item = String>) -> Option<Self> {
+        let (program, first) = words.split_first()?;
+        let arguments = first.iter().cloned().chain(more).collect();
+        Some(Self {
+            program: program.clone(),
+            arguments,
+        })
     }
-}
-
-/// Splits a command line at blanks; single and double quotes hold words together.
-fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, _) if c.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 /// Runs commands in order.
@@ -121,25 +101,5 @@ async fn run(command: &Command) {
             }
             let _ = child.wait().await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_line_is_split_at_blanks_outside_quotes() {
-        let command = Command::from_line(r#"/bin/x 'a b' c"d e"f """#, ["start".to_owned()]);
-        let command = command.unwrap();
-        assert_eq!(command.program, "/bin/x");
-        assert_eq!(command.arguments, ["a b", "cd ef", "", "start"]);
-        assert_eq!(Command::from_line("   ", []), None);
-    }
-
-    #[test]
-    fn nothing_of_a_shell_is_understood() {
-        let command = Command::from_line("/bin/x $(id); a>b", []).unwrap();
-        assert_eq!(command.arguments, ["$(id);", "a>b"]);
     }
 }

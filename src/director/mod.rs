@@ -5,13 +5,19 @@
 //! checks in the [`lane`], the kernel in a thread of its own, name resolution and files in
 //! blocking tasks, programs in [`commands`].
 
+mod children;
 pub mod commands;
 pub mod core;
 pub mod lane;
+pub mod load;
 pub mod maintenance;
 pub mod notice;
 pub mod notify;
+pub mod resolve;
+mod run;
 pub mod status;
+
+pub use run::{Options, StartError, run};
 
 use tokio::sync::oneshot;
 

@@ -232,3 +232,32 @@ impl Notice {
         Self::new(Severity::Warning, message).of(service, Some(server))
     }
 }
+
+impl Notice {
+    /// Writes it to the log.
+    pub fn log(&self) {
+        let Self {
+            severity,
+            message,
+            service,
+            server,
+            from,
+            to,
+            reason,
+        } = self;
+        let service = service.as_deref();
+        let server = server.as_deref();
+        let reason = reason.as_deref();
+        match severity {
+            Severity::Info => {
+                tracing::info!(service, server, from, to, reason, "{message}");
+            }
+            Severity::Warning => {
+                tracing::warn!(service, server, from, to, reason, "{message}");
+            }
+            Severity::Error => {
+                tracing::error!(service, server, from, to, reason, "{message}");
+            }
+        }
+    }
+}

@@ -67,6 +67,12 @@ impl Checks {
         running.dependants.clone()
     }
 
+    /// Every running check.
+    pub(super) fn all(&self) -> Vec<(CheckId, Check)> {
+        let checks = self.ids.iter();
+        checks.map(|(check, id)| (*id, check.clone())).collect()
+    }
+
     /// Id of a running check.
     pub(super) fn id(&self, check: &Check) -> Option<CheckId> {
         self.ids.get(check).copied()

@@ -1,6 +1,6 @@
 //! What other hands did to the table of a managed service.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
 
 use crate::model::{Destination, DestinationKey, Entry, ServiceKey};
 
@@ -14,25 +14,27 @@ impl Core {
     /// The kernel's table differs from the believed one in these services, as seen when
     /// `generation` plans had been made. They are read in full before anything is done; a
     /// view from before the newest plan is dropped, the next comparison will tell.
-    pub fn handle_drift(&mut self, keys: Vec<ServiceKey>, generation: u64) {
+    pub fn handle_drift(&mut self, keys: BTreeSet<ServiceKey>, generation: u64) {
         if self.in_flight || generation != self.generation {
             return;
         }
-        self.reread(keys.into_iter().collect());
+        let services = &self.services;
+        let ours = keys.into_iter().filter(|key| services.contains_key(key));
+        self.reread(ours.collect());
     }
 
     /// What the kernel holds of services that [`Action::Reread`] asked for.
     ///
     /// A weight that differs was set by hand: it is kept until the server's next transition,
     /// unless weights are enforced. Everything else is put right.
-    pub fn handle_observed(&mut self, readings: Vec<(ServiceKey, Option<Entry>)>, now: Instant) {
+    pub fn handle_observed(&mut self, readings: Vec<(ServiceKey, Option<Entry>)>) {
         let mut removed = Vec::new();
         for (key, found) in readings {
             self.unread.remove(&key);
             let believed = self.table.remove(&key);
             match (&believed, &found) {
                 (Some(_), None) => removed.push(key),
-                (Some(believed), Some(found)) => self.note_difference(key, believed, found, now),
+                (Some(believed), Some(found)) => self.note_difference(key, believed, found),
                 (None, Some(_)) => {
                     let what = "it was added by other hands";
                     self.tell(Notice::drift(key, what));
@@ -68,7 +70,7 @@ impl Core {
         }
     }
 
-    fn note_difference(&mut self, key: ServiceKey, believed: &Entry, found: &Entry, _now: Instant) {
+    fn note_difference(&mut self, key: ServiceKey, believed: &Entry, found: &Entry) {
         let mut changes = Vec::new();
         if believed.service != found.service {
             changes.push("the service's attributes were changed".to_owned());
@@ -117,7 +119,7 @@ impl Core {
         server: &DestinationKey,
         change: Option<(u32, u32)>,
     ) -> bool {
-        let enforced = self.config.enforce_weights;
+        let enforced = self.config.globals.enforce_weights;
         let Some(managed) = self.services.get_mut(&key) else {
             return false;
         };

@@ -147,7 +147,7 @@ impl Managed {
             quiescent: self.virtual_service.quiescent,
             readd_quiescent,
             reals: &reals,
-            fallback: self.virtual_service.fallback,
+            fallback: self.virtual_service.fallback.as_ref().map(|f| f.destination),
             hold_fallback: self.hold_until.is_some(),
             observed,
         })
@@ -162,7 +162,7 @@ impl Managed {
         let mut actions = vec![Action::Notice(Notice::abandoned(key, abandoned))];
         if let Some(command) = &self.virtual_service.fallback_command {
             actions.push(Action::Fallback(FallbackCommand {
-                command: command.clone(),
+                words: command.words.clone(),
                 start: abandoned,
                 service: key,
             }));

@@ -67,8 +67,8 @@ pub enum Action {
 /// A fallback command to run: `COMMAND start|stop ADDRESS:PORT PROTOCOL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FallbackCommand {
-    /// Command line as configured.
-    pub command: String,
+    /// Program and its first arguments.
+    pub words: Vec<String>,
     /// Whether the service lost its last server (`start`) or got one back (`stop`).
     pub start: bool,
     /// The service.
@@ -160,6 +160,11 @@ impl Core {
         }
     }
 
+    /// The checks that run.
+    pub fn running_checks(&self) -> Vec<(CheckId, Check)> {
+        self.checks.all()
+    }
+
     /// Time passed: see [`Core::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
         for (key, managed) in &mut self.services {
@@ -199,7 +204,7 @@ impl Core {
         let gone: Vec<ServiceKey> = self
             .services
             .iter()
-            .filter(|(_, managed)| managed.virtual_service.cleanstop)
+            .filter(|(_, managed)| managed.virtual_service.clean_stop)
             .map(|(key, _)| *key)
             .collect();
         self.services.clear();
@@ -267,7 +272,7 @@ impl Core {
             let Some(managed) = self.services.get_mut(&key) else {
                 continue;
             };
-            let desired = managed.desired(self.config.readd_quiescent, self.table.get(&key));
+            let desired = managed.desired(self.config.globals.readd_quiescent, self.table.get(&key));
             let follow_up = managed.note_abandoned(key, desired.abandoned);
             self.actions.extend(follow_up);
             wanted.insert(key, Some(desired.entry));

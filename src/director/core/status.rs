@@ -35,7 +35,7 @@ impl Core {
     ) -> ServiceStatus {
         let entry = self.table.get(key);
         let virtual_service = &managed.virtual_service;
-        let wanted = managed.desired(self.config.readd_quiescent, entry).entry;
+        let wanted = managed.desired(self.config.globals.readd_quiescent, entry).entry;
         let is_used = |server: &DestinationKey| {
             entry
                 .and_then(|e| e.destinations.get(server))
@@ -44,9 +44,10 @@ impl Core {
         let servers: Vec<_> = (0..managed.reals.len())
             .map(|index| self.server_status(managed, index, entry, &wanted, now, last_round))
             .collect();
-        let fallback = virtual_service.fallback.map(|fallback| FallbackStatus {
-            server: fallback.key.to_string(),
-            active: is_used(&fallback.key) && managed.is_fallback(&fallback.key),
+        let fallback = virtual_service.fallback.as_ref().map(|fallback| FallbackStatus {
+            server: fallback.destination.key.to_string(),
+            active: is_used(&fallback.destination.key)
+                && managed.is_fallback(&fallback.destination.key),
         });
         ServiceStatus {
             service: key.to_string(),

@@ -1,0 +1,188 @@
+//! The command line of `directord`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::control::DEFAULT_SOCKET;
+
+/// Linux Virtual Server director: checks real servers and programs IPVS from an
+/// ldirectord.cf
+#[derive(Debug, Parser)]
+#[command(name = "directord", version, max_term_width = 100)]
+#[command(after_help = "Started as `ldirectord` (through a link of that name), or as \
+    `directord ldirectord …`, it takes that program's command line.\n\n\
+    Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
+    4 no director is running.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the director in the foreground
+    Run(Run),
+    /// Show the kernel's IPVS table, as `ipvsadm -Ln` does
+    List(List),
+    /// Show the state of the running director: servers, reasons, weights
+    Status(Status),
+    /// Diagnose, show or convert a configuration file
+    #[command(subcommand)]
+    Config(Config),
+    /// Show what `run` would change in the kernel, without changing it
+    Plan(Plan),
+    /// Run every health check once and show what was sent and what came back
+    Check(Check),
+    /// Have the running director read its configuration again
+    Reload(Socket),
+    /// The classic program's command line: [-d] [CONFIG] ACTION
+    #[command(disable_help_flag = true)]
+    Ldirectord {
+        /// Options and words of `ldirectord`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+}
+
+/// `directord run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The ldirectord.cf to run; looked for as ldirectord does: in /etc/ha.d,
+    /// /etc/ha.d/conf, then as given
+    #[arg(short, long, default_value = "ldirectord.cf", value_name = "FILE")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub socket: Socket,
+    /// Log to standard error, whatever logfile= says
+    #[arg(long)]
+    pub log_stderr: bool,
+    /// Log decisions, not only events, to standard error
+    #[arg(short, long)]
+    pub debug: bool,
+}
+
+/// Where the control socket is.
+#[derive(Debug, Args)]
+pub struct Socket {
+    /// The director's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET, value_name = "PATH")]
+    pub socket: PathBuf,
+}
+
+/// `directord list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Addresses and ports as numbers (always so; accepted for habit)
+    #[arg(short, long)]
+    pub numeric: bool,
+    /// Counters of connections, packets and bytes
+    #[arg(long, group = "mode")]
+    pub stats: bool,
+    /// Rates per second
+    #[arg(long, group = "mode")]
+    pub rate: bool,
+    /// Connection thresholds
+    #[arg(long, group = "mode")]
+    pub thresholds: bool,
+    /// Persistent connections
+    #[arg(long, group = "mode")]
+    pub persistent_conn: bool,
+    /// Tunnel types
+    #[arg(long, group = "mode")]
+    pub tun_info: bool,
+    /// Exact numbers instead of K, M and G
+    #[arg(short = 'X', long)]
+    pub exact: bool,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Machine-readable forms.
+#[derive(Debug, Args)]
+pub struct Format {
+    /// As JSON
+    #[arg(long, conflicts_with = "yaml")]
+    pub json: bool,
+    /// As YAML
+    #[arg(long)]
+    pub yaml: bool,
+}
+
+/// `directord status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub socket: Socket,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// One line and an exit code for monitoring: 0 good, 1 warning, 2 critical
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `directord config …`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Report every mistake in a file; exit code 1 when there is one
+    Check {
+        /// The file
+        file: PathBuf,
+        /// Diagnostics as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the effective configuration, every default filled in
+    Show {
+        /// The file
+        file: PathBuf,
+        /// The form
+        #[arg(long, value_enum, default_value_t = ShowFormat::Yaml)]
+        format: ShowFormat,
+        /// Short for --format json
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a file as a canonical ldirectord.cf
+    Convert {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// Forms of `config show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+/// `directord plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The ldirectord.cf
+    pub file: PathBuf,
+    /// Do not run the checks: take every server that is checked as up
+    #[arg(long)]
+    pub assume_up: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `directord check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The ldirectord.cf
+    pub file: PathBuf,
+    /// Only these real servers (ADDRESS or ADDRESS:PORT)
+    pub servers: Vec<String>,
+    /// One JSON object per service and server
+    #[arg(long)]
+    pub json: bool,
+}

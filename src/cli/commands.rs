@@ -1,0 +1,297 @@
+//! The subcommands of `directord`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use tracing::level_filters::LevelFilter;
+
+use super::args::{self, Command, ShowFormat};
+use super::daemon::{self, Daemon, LogChoice};
+use super::exit::Exit;
+use super::listing::{self, Listing, Mode};
+use super::logging::{Destination, Identity, Logger};
+use super::{check, plan, status};
+use crate::config::{self, Severity, print, show};
+use crate::control::{Client, ClientError};
+use crate::director::core::{Action, Core};
+use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
+use crate::kernel::{self, Ipvs as _};
+use crate::model::{Operation, Outcome, Table};
+
+/// Runs a subcommand.
+pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(options) => run_director(&options),
+        Command::List(options) => list(&options),
+        Command::Status(options) => status_of(&options),
+        Command::Config(args::Config::Check { file, json }) => config_check(&file, json),
+        Command::Config(args::Config::Show { file, format, json }) => {
+            config_show(&file, if json { ShowFormat::Json } else { format })
+        }
+        Command::Config(args::Config::Convert { file }) => config_convert(&file),
+        Command::Plan(options) => plan_of(&options),
+        Command::Check(options) => check_once(&options),
+        Command::Reload(socket) => reload(&socket.socket),
+        Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
+    }
+}
+
+/// Prints a line to standard error.
+#[expect(clippy::print_stderr, reason = "this is where the program complains")]
+pub(super) fn complain(text: &str) {
+    eprintln!("{text}");
+}
+
+fn print_out(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Finds a configuration as ldirectord does, but as given first.
+fn find(config: &Path) -> PathBuf {
+    let places = [
+        config.to_owned(),
+        Path::new("/etc/ha.d").join(config),
+        Path::new("/etc/ha.d/conf").join(config),
+    ];
+    let found = places.iter().find(|place| place.is_file());
+    found.unwrap_or(&places[0]).clone()
+}
+
+fn load_or_complain(file: &Path) -> Result<Loaded, Exit> {
+    load::load(&find(file), None).map_err(|error| {
+        complain(rendered(&error).trim_end());
+        Exit::Failure
+    })
+}
+
+fn rendered(error: &LoadError) -> String {
+    match &error.cause {
+        LoadErrorCause::Unreadable(_) => format!("directord: {error}"),
+        LoadErrorCause::Rejected(rejected) => {
+            config::render(&rejected.0, std::io::stderr().is_terminal())
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime")
+}
+
+fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
+    let loaded = match load_or_complain(&options.config) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let level = if options.debug {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let logger = Logger::new(Identity::new("directord", "directord"), Destination::of_foreground())?;
+    logger.install(level)?;
+    let log = if options.log_stderr || options.debug {
+        LogChoice::Fixed
+    } else {
+        LogChoice::ConfiguredIfWritten
+    };
+    let daemon = Daemon {
+        loaded,
+        socket: options.socket.socket.clone(),
+        logger: logger.clone(),
+        log,
+    };
+    let result = daemon::run(daemon, Box::new(|| tracing::debug!("ready")));
+    logger.flush(std::time::Duration::from_secs(1));
+    result.map(|()| Exit::Success)
+}
+
+fn open_kernel() -> anyhow::Result<kernel::ipvs::Client> {
+    kernel::ipvs::Client::open().map_err(|error| daemon::with_help(&error))
+}
+
+fn list(options: &args::List) -> anyhow::Result<Exit> {
+    let mut client = open_kernel()?;
+    let info = client.info()?;
+    let table = client.dump()?;
+    let text = if options.format.json {
+        listing::json(&info, &table)?
+    } else if options.format.yaml {
+        listing::yaml(&info, &table)?
+    } else {
+        let mode = match options {
+            args::List { stats: true, .. } => Mode::Stats,
+            args::List { rate: true, .. } => Mode::Rate,
+            args::List { thresholds: true, .. } => Mode::Thresholds,
+            args::List { persistent_conn: true, .. } => Mode::PersistentConnections,
+            args::List { tun_info: true, .. } => Mode::TunnelInfo,
+            _ => Mode::Table,
+        };
+        let how = listing::Options {
+            mode,
+            exact: options.exact,
+            sort: true,
+        };
+        Listing::new(Some(&info), &table, how).to_string()
+    };
+    print_out(&text)?;
+    Ok(Exit::Success)
+}
+
+fn status_of(options: &args::Status) -> anyhow::Result<Exit> {
+    let client = Client::new(&options.socket.socket);
+    let state = match runtime()?.block_on(client.status()) {
+        Ok(state) => state,
+        Err(error) => return not_answered(error),
+    };
+    let (verdict, why) = status::verdict(&state);
+    if options.json {
+        print_out(&format!("{}\n", serde_json::to_string_pretty(&state)?))?;
+    } else if options.check {
+        print_out(&format!("{}: {why}\n", verdict.word()))?;
+    } else {
+        print_out(&status::text(&state))?;
+    }
+    if options.check {
+        return Ok(Exit::Verdict(verdict.code()));
+    }
+    Ok(Exit::Success)
+}
+
+fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
+    match error {
+        ClientError::NotRunning { .. } => {
+            complain(&format!("directord: {error}"));
+            Ok(Exit::NotRunning)
+        }
+        error @ (ClientError::Protocol(_) | ClientError::Refused(_)) => Err(error.into()),
+    }
+}
+
+fn reload(socket: &Path) -> anyhow::Result<Exit> {
+    match runtime()?.block_on(Client::new(socket).reload()) {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => not_answered(error),
+    }
+}
+
+fn config_check(file: &Path, json: bool) -> anyhow::Result<Exit> {
+    let (diagnostics, failed) = match load::load(&find(file), None) {
+        Ok(loaded) => (loaded.warnings, false),
+        Err(LoadError {
+            cause: LoadErrorCause::Rejected(rejected),
+            ..
+        }) => (rejected.0, true),
+        Err(error) => return Err(error.into()),
+    };
+    if json {
+        print_out(&format!("{}\n", serde_json::to_string_pretty(&diagnostics)?))?;
+    } else {
+        print_out(&config::render(&diagnostics, std::io::stdout().is_terminal()))?;
+        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        let errors = errors.count();
+        let warnings = diagnostics.len() - errors;
+        print_out(&format!("{}: {errors} errors, {warnings} warnings\n", file.display()))?;
+    }
+    Ok(if failed { Exit::Failure } else { Exit::Success })
+}
+
+fn config_show(file: &Path, format: ShowFormat) -> anyhow::Result<Exit> {
+    let loaded = match load_or_complain(file) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    print_out(&match format {
+        ShowFormat::Yaml => show::to_yaml(&loaded.config)?,
+        ShowFormat::Json => show::to_json(&loaded.config)?,
+    })?;
+    Ok(Exit::Success)
+}
+
+fn config_convert(file: &Path) -> anyhow::Result<Exit> {
+    match load_or_complain(file) {
+        Ok(loaded) => {
+            print_out(&print::ldirectord(&loaded.config))?;
+            Ok(Exit::Success)
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+fn check_once(options: &args::Check) -> anyhow::Result<Exit> {
+    let loaded = match load_or_complain(&options.file) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let lines = runtime()?.block_on(check::round(&loaded.config, &options.servers));
+    anyhow::ensure!(
+        !lines.is_empty() || options.servers.is_empty(),
+        "no real server of {} is called {}",
+        options.file.display(),
+        options.servers.join(" or ")
+    );
+    if options.json {
+        let values: Vec<_> = lines.iter().map(check::Line::json).collect();
+        print_out(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
+    } else {
+        for line in &lines {
+            print_out(&line.text())?;
+        }
+    }
+    let all_up = lines.iter().all(check::Line::is_up);
+    Ok(if all_up { Exit::Success } else { Exit::Failure })
+}
+
+fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
+    let loaded = match load_or_complain(&options.file) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let observed = open_kernel()?.dump()?;
+    let config = Arc::new(loaded.config);
+    let before: Table = config
+        .services
+        .iter()
+        .filter_map(|service| Some((service.key, observed.get(&service.key)?.to_entry())))
+        .collect();
+    let now = Instant::now();
+    let mut core = Core::new(config, before.clone(), now);
+    let checks = core.running_checks();
+    let outcomes = if options.assume_up {
+        checks.into_iter().map(|(id, _)| (id, Outcome::Up)).collect()
+    } else {
+        runtime()?.block_on(check::outcomes(checks))
+    };
+    for (id, outcome) in outcomes {
+        core.handle_outcome(id, &outcome, "", now);
+    }
+    let operations = first_plan(&mut core, now);
+    if options.json {
+        print_out(&format!("{}\n", serde_json::to_string_pretty(&plan::json(&operations))?))?;
+    } else {
+        print_out(&plan::text(&operations, &before))?;
+    }
+    Ok(if operations.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Difference
+    })
+}
+
+/// What the director would do first, with the outcomes it has.
+fn first_plan(core: &mut Core, now: Instant) -> Vec<Operation> {
+    while let Some(action) = core.poll_action(now) {
+        if let Action::Apply(operations) = action {
+            return operations;
+        }
+    }
+    Vec::new()
+}

@@ -1,0 +1,127 @@
+//! Starting the director in this process: limits, kernel, control socket, log, runtime.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::mpsc;
+
+use super::logging::{Destination, Logger};
+use crate::config::{Config, LogTarget};
+use crate::control::Server;
+use crate::director::load::Loaded;
+use crate::director::{self, Options};
+use crate::kernel::ipvs::Client;
+use crate::kernel::worker;
+
+/// Requests from the control socket that may wait for the director.
+const COMMAND_QUEUE: usize = 64;
+
+/// What a director is started with.
+pub struct Daemon {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// The log.
+    pub logger: Logger,
+    /// What decides where the log goes.
+    pub log: LogChoice,
+}
+
+/// What decides where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogChoice {
+    /// Where it goes now, whatever the configuration says.
+    Fixed,
+    /// The configuration's `logfile`, or its default.
+    Configured,
+    /// The configuration's `logfile` if it has one, else where it goes now.
+    ConfiguredIfWritten,
+}
+
+/// Runs a director until a signal ends it; `ready` is called when the kernel holds what it
+/// should.
+pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
+    raise_descriptor_limit();
+    let client = Client::open().map_err(|error| with_help(&error))?;
+    let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the runtime")?;
+    let Daemon {
+        loaded,
+        socket,
+        logger,
+        log,
+    } = daemon;
+    loaded.log_warnings();
+    let redirect = logger.clone();
+    let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
+    let result = runtime.block_on(async {
+        let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let _server = Server::start(&socket, sender).await?;
+        let options = Options {
+            loaded,
+            kernel,
+            commands,
+            on_config,
+            on_ready: ready,
+        };
+        director::run(options).await.map_err(|error| match &error {
+            director::StartError::Kernel(kernel) => with_help(kernel),
+            director::StartError::System(_) => anyhow::Error::new(error),
+        })
+    });
+    runtime.shutdown_background();
+    result
+}
+
+/// The error with the command that mends it, if there is one.
+pub fn with_help(error: &crate::kernel::Error) -> anyhow::Error {
+    match error.help() {
+        Some(help) => anyhow::anyhow!("{error}\n{help}"),
+        None => anyhow::anyhow!("{error}"),
+    }
+}
+
+fn choose_log(logger: &Logger, choice: LogChoice, config: &Config) {
+    let log = &config.globals.log;
+    let is_written = log.line.0 > 0;
+    let follow = match choice {
+        LogChoice::Fixed => false,
+        LogChoice::Configured => true,
+        LogChoice::ConfiguredIfWritten => is_written,
+    };
+    if !follow {
+        return;
+    }
+    let value = match &log.target {
+        LogTarget::File(path) => path.as_str(),
+        LogTarget::Syslog(facility) => facility,
+    };
+    let (destination, unknown) = Destination::of_logfile(value);
+    if choice == LogChoice::ConfiguredIfWritten
+        && std::io::stderr().is_terminal()
+        && logger.destination() != destination
+    {
+        tracing::info!("the log goes to {value:?} as logfile= says; use --log-stderr to see it here");
+    }
+    logger.redirect(destination);
+    if let Some(unknown) = unknown {
+        tracing::warn!("{unknown}");
+    }
+}
+
+/// Each check needs a descriptor while it runs; the soft limit of 1024 is for programs that
+/// use `select`.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the descriptor limit could not be raised");
+    }
+}

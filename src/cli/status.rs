@@ -1,0 +1,248 @@
+//! `directord status`: the running director's state for a person, a program or a monitor.
+
+use std::fmt::Write as _;
+
+use crate::director::status::{ServerStatus, ServiceStatus, Status};
+
+/// How bad a state is, in the numbers that monitoring systems expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything is as configured (0).
+    Good,
+    /// A server is out, a weight was set by hand, or a reload failed (1).
+    Warning,
+    /// A service has no real server, or the kernel does not do as asked (2).
+    Critical,
+}
+
+impl Verdict {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+        }
+    }
+
+    /// The word for a monitoring line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// The verdict with its first reason.
+pub fn verdict(status: &Status) -> (Verdict, String) {
+    if let Some(error) = &status.kernel_error {
+        return (Verdict::Critical, error.clone());
+    }
+    let services = &status.services;
+    let bad = services.iter().find_map(|service| {
+        let why = if !service.in_kernel || service.refused_attempts > 0 {
+            "is not in the kernel as it should be"
+        } else if service.in_service == 0 && service.configured > 0 {
+            "has no real server in service"
+        } else {
+            return None;
+        };
+        Some((Verdict::Critical, format!("{} {why}", service.service)))
+    });
+    let out = || {
+        services.iter().find_map(|service| {
+            let server = service.servers.iter().find(|server| server.state != "up")?;
+            let text = format!("{} of {} is {}", server.server, service.service, server.state);
+            Some((Verdict::Warning, text))
+        })
+    };
+    let drift = || {
+        services.iter().find_map(|service| {
+            let is_by_hand = |server: &&ServerStatus| server.weight_without_hand.is_some();
+            let server = service.servers.iter().find(is_by_hand)?;
+            let text = format!("the weight of {} was set by hand", server.server);
+            Some((Verdict::Warning, text))
+        })
+    };
+    let reload = || {
+        let error = status.reload_error.as_ref()?;
+        Some((Verdict::Warning, format!("the last reload failed: {error}")))
+    };
+    bad.or_else(reload)
+        .or_else(out)
+        .or_else(drift)
+        .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
+}
+
+/// The state as text: one line a service, one line a server.
+pub fn text(status: &Status) -> String {
+    let mut out = String::new();
+    let uptime = duration(status.uptime_seconds);
+    line(&mut out, format_args!("directord {} (pid {}), up {uptime}, {}", status.version, status.pid, status.config));
+    if let Some(error) = &status.kernel_error {
+        line(&mut out, format_args!("KERNEL: {error}"));
+    }
+    if let Some(error) = &status.reload_error {
+        line(&mut out, format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"));
+    }
+    let width = status
+        .services
+        .iter()
+        .flat_map(|service| &service.servers)
+        .map(|server| server.server.len())
+        .max()
+        .unwrap_or(0);
+    for service in &status.services {
+        line(&mut out, format_args!("{}", service_line(service)));
+        for server in &service.servers {
+            line(&mut out, format_args!("{}", server_line(server, width)));
+        }
+    }
+    out
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{text}").expect("writing to a string does not fail");
+}
+
+fn service_line(service: &ServiceStatus) -> String {
+    let mut text = format!(
+        "{}  {}  {} of {} in service",
+        service.service, service.scheduler, service.in_service, service.configured
+    );
+    if let Some(fallback) = &service.fallback {
+        let word = if fallback.active { "SERVING" } else { "ready" };
+        text.push_str(&format!(", fallback {} {word}", fallback.server));
+    }
+    if !service.in_kernel {
+        text.push_str(", NOT IN THE KERNEL");
+    }
+    if service.refused_attempts > 0 {
+        text.push_str(&format!(", kernel refused {} times", service.refused_attempts));
+    }
+    text
+}
+
+fn server_line(server: &ServerStatus, width: usize) -> String {
+    let since = duration(server.since_seconds);
+    let mut text = format!(
+        "  {:<width$}  {:<11} {since:>7}  {:<10}",
+        server.server,
+        server.state,
+        weight(server),
+    );
+    if server.failures > 0 {
+        text.push_str(&format!("  failing {}/{}", server.failures, server.failure_limit));
+    }
+    if let Some(check) = &server.check {
+        text.push_str(&format!("  {}", check.what));
+        if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
+            text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
+        }
+    }
+    if let Some(reason) = &server.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    text
+}
+
+fn weight(server: &ServerStatus) -> String {
+    let number = |weight: Option<u32>| weight.map_or_else(|| "out".to_owned(), |w| format!("weight {w}"));
+    let now = number(server.weight_in_kernel);
+    if let Some(configured) = server.weight_without_hand {
+        return format!("{now} (by hand, {configured} otherwise)");
+    }
+    if server.weight_in_kernel == server.weight_wanted {
+        return now;
+    }
+    format!("{now} (wanted: {})", number(server.weight_wanted))
+}
+
+/// `0.4s`, `12s`, `3m05s`, `2h10m`, `5d03h`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
+    match whole {
+        0..10 => format!("{:.1}s", seconds.max(0.0)),
+        10..60 => format!("{whole}s"),
+        60..3600 => format!("{minutes}m{:02}s", whole % 60),
+        3600..86_400 => format!("{hours}h{minutes:02}m"),
+        _ => format!("{days}d{hours:02}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::director::status::{CheckStatus, FallbackStatus};
+
+    fn status() -> Status {
+        let server = |address: &str, state: &str, weight| ServerStatus {
+            server: address.to_owned(),
+            state: state.to_owned(),
+            since_seconds: 192.0,
+            reason: Some("HTTP status 404 Not Found".to_owned()),
+            failures: 0,
+            failure_limit: 1,
+            weight_wanted: weight,
+            weight_in_kernel: weight,
+            weight_without_hand: None,
+            check: Some(CheckStatus {
+                what: format!("http {address}"),
+                rounds: 3,
+                last_seconds_ago: Some(0.44),
+                latency_ms: Some(1.26),
+                last_result: None,
+            }),
+        };
+        Status {
+            version: "1.0".to_owned(),
+            pid: 7,
+            config: "/etc/ha.d/ldirectord.cf".to_owned(),
+            uptime_seconds: 4000.0,
+            reload_error: None,
+            kernel_error: None,
+            services: vec![ServiceStatus {
+                service: "tcp:192.0.2.100:80".to_owned(),
+                scheduler: "rr".to_owned(),
+                in_kernel: true,
+                in_service: 1,
+                configured: 2,
+                fallback: Some(FallbackStatus {
+                    server: "127.0.0.1:80".to_owned(),
+                    active: false,
+                }),
+                refused_attempts: 0,
+                servers: vec![
+                    server("192.0.2.21:80", "up", Some(1)),
+                    server("192.0.2.122:80", "down", Some(0)),
+                ],
+            }],
+        }
+    }
+
+    #[test]
+    fn the_text_names_every_server_with_state_weight_check_and_reason() {
+        assert_eq!(
+            text(&status()),
+            "directord 1.0 (pid 7), up 1h06m, /etc/ha.d/ldirectord.cf\n\
+             tcp:192.0.2.100:80  rr  1 of 2 in service, fallback 127.0.0.1:80 ready\n\
+             \x20 192.0.2.21:80   up            3m12s  weight 1    http 192.0.2.21:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n\
+             \x20 192.0.2.122:80  down          3m12s  weight 0    http 192.0.2.122:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n"
+        );
+    }
+
+    #[test]
+    fn verdicts_grow_with_the_trouble() {
+        let mut state = status();
+        assert_eq!(verdict(&state).0, Verdict::Warning);
+        state.services[0].servers.remove(1);
+        assert_eq!(verdict(&state).0, Verdict::Good);
+        state.services[0].servers[0].weight_without_hand = Some(1);
+        assert_eq!(verdict(&state).0, Verdict::Warning);
+        state.services[0].in_service = 0;
+        assert_eq!(verdict(&state).0, Verdict::Critical);
+    }
+}

@@ -1,0 +1,133 @@
+//! Names of hosts and services, asked of the system in parallel and with a deadline.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::model::{Family, Protocol};
+
+/// Longest wait for all names together. A dead name server costs this once.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Look-ups at a time.
+const PARALLEL: usize = 64;
+
+/// First address of each host in the family asked for; hosts that have none, or none in
+/// time, are missing.
+pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), IpAddr> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut found = BTreeMap::new();
+    let mut waiting = names.into_iter();
+    let (sender, answers) = mpsc::channel();
+    let mut running = 0;
+    loop {
+        while running < PARALLEL {
+            let Some(name) = waiting.next() else { break };
+            let sender = sender.clone();
+            // A look-up that hangs keeps its thread, not the caller.
+            let spawned = std::thread::Builder::new()
+                .name("resolve".to_owned())
+                .stack_size(128 * 1024)
+                .spawn(move || {
+                    let address = first_address(&name.0, name.1);
+                    // The caller may have stopped waiting.
+                    let _ = sender.send((name, address));
+                });
+            match spawned {
+                Ok(_) => running += 1,
+                Err(error) => tracing::warn!(%error, "a name could not be looked up"),
+            }
+        }
+        if running == 0 {
+            return found;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answers.recv_timeout(left) {
+            Ok((name, address)) => {
+                running -= 1;
+                found.extend(address.map(|address| (name, address)));
+            }
+            Err(_) => return found,
+        }
+    }
+}
+
+fn first_address(host: &str, family: Family) -> Option<IpAddr> {
+    let addresses = (host, 0).to_socket_addrs().ok()?;
+    addresses
+        .map(|address| address.ip())
+        .find(|address| Family::of(*address) == family)
+}
+
+/// Ports by service name, as `/etc/services` lists them.
+#[derive(Debug, Default)]
+pub struct Services(BTreeMap<(String, String), u16>);
+
+impl Services {
+    /// Reads `/etc/services`; a system without that file knows no names.
+    pub fn of_system() -> Self {
+        match std::fs::read_to_string("/etc/services") {
+            Ok(text) => Self::parse(&text),
+            Err(error) => {
+                tracing::debug!(%error, "no /etc/services");
+                Self::default()
+            }
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut services = BTreeMap::new();
+        for line in text.lines() {
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let (Some(name), Some(port)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let Some((port, protocol)) = port.split_once('/') else {
+                continue;
+            };
+            let Ok(port) = port.parse() else { continue };
+            for name in std::iter::once(name).chain(words) {
+                let key = (name.to_owned(), protocol.to_owned());
+                services.entry(key).or_insert(port);
+            }
+        }
+        Self(services)
+    }
+
+    /// Port of a service; under any protocol when none is given.
+    pub fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
+        match protocol {
+            Some(protocol) => {
+                let key = (name.to_owned(), protocol.name().to_owned());
+                self.0.get(&key).copied()
+            }
+            None => [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+                .into_iter()
+                .find_map(|protocol| self.port(name, Some(protocol))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_names_and_their_aliases_have_ports() {
+        let services = Services::parse("http 80/tcp www # web\ndomain\t53/udp\n# comment\nbad\n");
+        assert_eq!(services.port("http", Some(Protocol::Tcp)), Some(80));
+        assert_eq!(services.port("www", None), Some(80));
+        assert_eq!(services.port("http", Some(Protocol::Udp)), None);
+        assert_eq!(services.port("domain", None), Some(53));
+    }
+
+    #[test]
+    fn hosts_are_looked_up_in_their_family() {
+        let wanted = vec![("localhost".to_owned(), Family::V4), ("no.such.invalid".to_owned(), Family::V4)];
+        let found = hosts(wanted);
+        let address = found.get(&("localhost".to_owned(), Family::V4));
+        assert_eq!(address, Some(&"127.0.0.1".parse().unwrap()));
+        assert_eq!(found.len(), 1);
+    }
+}

@@ -1,0 +1,465 @@
+//! The event loop: feeds the [`Core`] with what happens and carries its actions out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::kernel;
+use crate::kernel::worker::Handle as Kernel;
+use crate::model::{Entry, Failure, Operation, ServiceKey, Table};
+
+use super::commands::{Command as Program, Runner};
+use super::core::{Action, Core, FallbackCommand, Refused};
+use super::lane::{CheckEvent, CheckId, Lane, LastResult};
+use super::load::{self, Loaded};
+use super::maintenance::{self, Files, ReverseNames};
+use super::notify::Notifier;
+use super::status::Status;
+use super::{Command, children};
+
+/// How often files are looked at: the configuration for changes, the maintenance directory.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often the kernel's table is compared with what it should hold, at the most.
+const DRIFT_INTERVAL: Duration = Duration::from_secs(1);
+/// A comparison may take one part in this many of the time between two.
+const DRIFT_SHARE: u32 = 50;
+/// How long an orderly end waits for commands that the configuration asked for.
+const COMMANDS_AT_END: Duration = Duration::from_secs(10);
+
+/// What a director needs to run.
+pub struct Options {
+    /// The configuration as it was loaded, see [`load::load`].
+    pub loaded: Loaded,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Requests from the control socket.
+    pub commands: mpsc::Receiver<Command>,
+    /// Called with each configuration that is taken into force.
+    pub on_config: Box<dyn FnMut(&Config) + Send>,
+    /// Called once, when the kernel holds what it should.
+    pub on_ready: Box<dyn FnOnce() + Send>,
+}
+
+/// Why a director could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The kernel's table could not be read.
+    #[error(transparent)]
+    Kernel(#[from] kernel::Error),
+    /// The system refused a thread, a signal handler or the like.
+    #[error("the system refused: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a director until a signal ends it.
+pub async fn run(options: Options) -> Result<(), StartError> {
+    let mut director = Director::start(options).await?;
+    director.serve().await;
+    director.end().await;
+    Ok(())
+}
+
+/// Something that was going on elsewhere is done.
+enum Event {
+    Applied(Vec<Operation>, Result<Vec<Failure<kernel::Error>>, kernel::Error>),
+    Observed(Vec<ServiceKey>, Result<Table, kernel::Error>),
+    Drift {
+        generation: u64,
+        took: Duration,
+        result: Result<BTreeSet<ServiceKey>, kernel::Error>,
+    },
+    Loaded(Result<Loaded, load::LoadError>),
+    NewServices(Loaded, Result<Table, kernel::Error>),
+    Maintenance(std::io::Result<Files>),
+    Name(std::net::IpAddr, Option<String>),
+    FileChanged(load::Fingerprint),
+}
+
+struct Director {
+    core: Core,
+    kernel: Kernel,
+    lane: Lane,
+    rounds: BTreeMap<CheckId, Arc<LastResult>>,
+    check_events: mpsc::UnboundedReceiver<CheckEvent>,
+    events: mpsc::UnboundedReceiver<Event>,
+    sender: mpsc::UnboundedSender<Event>,
+    commands: mpsc::Receiver<Command>,
+    runner: Runner,
+    runner_task: tokio::task::JoinHandle<()>,
+    signals: Signals,
+    notifier: Notifier,
+    on_config: Box<dyn FnMut(&Config) + Send>,
+    on_ready: Option<Box<dyn FnOnce() + Send>>,
+    file: ConfigFile,
+    maintenance: Maintenance,
+    drift_due: Instant,
+    housekeeping_due: Instant,
+    started: Instant,
+    kernel_error: Option<String>,
+    stopping: bool,
+}
+
+/// The configuration file and what is being done about it.
+struct ConfigFile {
+    path: PathBuf,
+    answers: Arc<load::Answers>,
+    fingerprint: load::Fingerprint,
+    loading: bool,
+    /// Asked for while one was under way.
+    again: bool,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    watching: bool,
+    error: Option<String>,
+}
+
+#[derive(Default)]
+struct Maintenance {
+    files: Files,
+    names: ReverseNames,
+    reading: bool,
+    looking_up: BTreeSet<std::net::IpAddr>,
+    complained: bool,
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Director {
+    async fn start(options: Options) -> Result<Self, StartError> {
+        let now = Instant::now();
+        let signals = Signals::new()?;
+        let config = Arc::new(options.loaded.config);
+        let observed = options.kernel.dump().await?;
+        let managed: BTreeSet<ServiceKey> = config.services.iter().map(|s| s.key).collect();
+        let table: Table = observed
+            .iter()
+            .filter(|(key, _)| managed.contains(key))
+            .map(|(key, service)| (*key, service.to_entry()))
+            .collect();
+        let (check_sender, check_events) = mpsc::unbounded_channel();
+        let lane = Lane::start(tokio::runtime::Handle::current(), check_sender)?;
+        let (sender, events) = mpsc::unbounded_channel();
+        let (runner, runner_task) = Runner::start();
+        let mut director = Self {
+            core: Core::new(Arc::clone(&config), table, now),
+            kernel: options.kernel,
+            lane,
+            rounds: BTreeMap::new(),
+            check_events,
+            events,
+            sender,
+            commands: options.commands,
+            runner,
+            runner_task,
+            signals,
+            notifier: Notifier::new(std::env::var("NOTIFY_SOCKET").ok().as_deref()),
+            on_config: options.on_config,
+            on_ready: Some(options.on_ready),
+            file: ConfigFile {
+                path: options.loaded.path,
+                answers: options.loaded.answers,
+                fingerprint: options.loaded.fingerprint,
+                loading: false,
+                again: false,
+                waiting: Vec::new(),
+                watching: false,
+                error: None,
+            },
+            maintenance: Maintenance::default(),
+            drift_due: now + DRIFT_INTERVAL,
+            housekeeping_due: now,
+            started: now,
+            kernel_error: None,
+            stopping: false,
+        };
+        (director.on_config)(&config);
+        if let Some(directory) = &config.globals.maintenance_directory {
+            // Servers in maintenance must not enter service for even one check.
+            let files = Files::read(directory.path.as_ref());
+            director.take_maintenance(files, now);
+        }
+        Ok(director)
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            let now = Instant::now();
+            self.perform(now);
+            if self.core.is_settled() {
+                self.tell_ready();
+                if self.stopping {
+                    return;
+                }
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                Some(event) = self.check_events.recv() => self.take_check_events(event),
+                Some(event) = self.events.recv() => self.take_event(event),
+                Some(command) = self.commands.recv() => self.take_command(command),
+                () = tokio::time::sleep_until(wake.into()) => self.take_time(),
+                ending = self.signals.next(), if !self.stopping => match ending {
+                    Some(name) => self.stop(name),
+                    None => {
+                        tracing::info!("Reloading Linux Director Daemon config on signal");
+                        self.reload(None);
+                    }
+                },
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let own = self.drift_due.min(self.housekeeping_due);
+        self.core.poll_timeout().map_or(own, |core| own.min(core))
+    }
+
+    fn perform(&mut self, now: Instant) {
+        while let Some(action) = self.core.poll_action(now) {
+            match action {
+                Action::StartCheck(id, check) => {
+                    let rounds = self.lane.add(id, check, false);
+                    self.rounds.insert(id, rounds);
+                }
+                Action::StopCheck(id) => {
+                    self.rounds.remove(&id);
+                    self.lane.remove(id);
+                }
+                Action::Apply(operations) => self.apply(operations),
+                Action::Reread(keys) => self.reread(keys),
+                Action::Fallback(command) => self.run_fallback_command(&command),
+                Action::Notice(notice) => notice.log(),
+            }
+        }
+    }
+
+    fn apply(&self, operations: Vec<Operation>) {
+        let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let result = kernel.apply(operations.clone()).await;
+            // The director may have ended meanwhile.
+            let _ = sender.send(Event::Applied(operations, result));
+        });
+    }
+
+    fn reread(&self, keys: Vec<ServiceKey>) {
+        let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
+        tokio::spawn(async move {
+            let result = read_services(&kernel, keys.clone()).await;
+            let _ = sender.send(Event::Observed(keys, result));
+        });
+    }
+
+    fn run_fallback_command(&self, command: &FallbackCommand) {
+        let (service, protocol) = match command.service {
+            key @ ServiceKey::Address { protocol, .. } => (key.short(), protocol.name()),
+            ServiceKey::Mark { mark, .. } => (format!("{mark}:0"), "fwm"),
+        };
+        let word = if command.start { "start" } else { "stop" };
+        let arguments = [word.to_owned(), service, protocol.to_owned()];
+        match Program::of_words(&command.words, arguments) {
+            Some(program) => self.runner.run(program),
+            None => tracing::error!("the fallback command is empty"),
+        }
+    }
+
+    fn tell_ready(&mut self) {
+        if let Some(ready) = self.on_ready.take() {
+            ready();
+            self.notifier.send("READY=1");
+            for child in &self.core.config().globals.execute {
+                self.runner.run(children::start(&child.path));
+            }
+        }
+    }
+
+    /// Takes all outcomes that are there, so that a burst becomes one plan.
+    fn take_check_events(&mut self, first: CheckEvent) {
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let result = &event.result;
+            self.core
+                .handle_outcome(event.id, &result.outcome, &result.detail, event.at);
+            next = self.check_events.try_recv().ok();
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Applied(operations, result) => {
+                self.note_kernel(result.as_ref().err());
+                let result = match result {
+                    Ok(failures) => Ok(failures.into_iter().map(refused_operation).collect()),
+                    Err(error) => Err(refused(&error)),
+                };
+                self.core.handle_applied(&operations, result, now);
+            }
+            Event::Observed(keys, Ok(mut table)) => {
+                self.note_kernel(None);
+                let readings = keys.into_iter().map(|key| (key, table.remove(&key)));
+                self.core.handle_observed(readings.collect());
+            }
+            Event::Observed(keys, Err(error)) => {
+                self.note_kernel(Some(&error));
+                self.core.handle_unreadable(&keys, &refused(&error), now);
+            }
+            Event::Drift {
+                generation,
+                took,
+                result,
+            } => {
+                self.drift_due = now + DRIFT_INTERVAL.max(took * DRIFT_SHARE);
+                self.note_kernel(result.as_ref().err());
+                if let Ok(keys) = result {
+                    self.core.handle_drift(keys, generation);
+                }
+            }
+            Event::Loaded(result) => self.take_loaded(result),
+            Event::NewServices(loaded, result) => self.take_new_services(loaded, result, now),
+            Event::Maintenance(files) => {
+                self.maintenance.reading = false;
+                self.take_maintenance(files, now);
+            }
+            Event::Name(address, name) => {
+                self.maintenance.looking_up.remove(&address);
+                self.maintenance.names.insert(address, name);
+                self.apply_maintenance(now);
+            }
+            Event::FileChanged(fingerprint) => self.take_file_change(fingerprint),
+        }
+    }
+
+    fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Status(reply) => {
+                // The client may have gone meanwhile.
+                let _ = reply.send(self.status(Instant::now()));
+            }
+            Command::Reload(reply) => self.reload(Some(reply)),
+        }
+    }
+
+    fn take_time(&mut self) {
+        let now = Instant::now();
+        self.core.handle_timeout(now);
+        if self.drift_due <= now {
+            // Set anew when the answer is there.
+            self.drift_due = now + Duration::from_secs(3600);
+            self.check_drift(now);
+        }
+        if self.housekeeping_due <= now {
+            self.housekeeping_due = now + HOUSEKEEPING;
+            self.keep_house();
+        }
+    }
+
+    fn check_drift(&mut self, now: Instant) {
+        let generation = self.core.generation();
+        let Some(table) = self.core.believed_table().filter(|_| !self.stopping) else {
+            self.drift_due = now + DRIFT_INTERVAL;
+            return;
+        };
+        let (kernel, sender, table) = (self.kernel.clone(), self.sender.clone(), Arc::new(table.clone()));
+        tokio::spawn(async move {
+            let result = kernel.drift(table).await;
+            let took = now.elapsed();
+            let _ = sender.send(Event::Drift {
+                generation,
+                took,
+                result,
+            });
+        });
+    }
+
+    fn note_kernel(&mut self, error: Option<&kernel::Error>) {
+        let text = error.map(ToString::to_string);
+        if self.kernel_error == text {
+            return;
+        }
+        match &text {
+            Some(error) => tracing::error!(%error, "the kernel cannot be reached"),
+            None => tracing::info!("the kernel can be reached again"),
+        }
+        self.kernel_error = text;
+    }
+
+    fn status(&self, now: Instant) -> Status {
+        let last_round = |id: CheckId| {
+            self.rounds.get(&id).map_or((0, None, None), |cell| {
+                let ago = cell.last().map(|last| now.saturating_duration_since(last).as_secs_f64());
+                let latency = cell.latency().map(|latency| latency.as_secs_f64() * 1000.0);
+                (cell.rounds(), ago, latency)
+            })
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            config: self.file.path.display().to_string(),
+            uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
+            reload_error: self.file.error.clone(),
+            kernel_error: self.kernel_error.clone(),
+            services: self.core.service_statuses(now, &last_round),
+        }
+    }
+}
+
+async fn read_services(kernel: &Kernel, keys: Vec<ServiceKey>) -> Result<Table, kernel::Error> {
+    let observed = kernel.dump_services(keys).await?;
+    Ok(observed
+        .into_iter()
+        .filter_map(|(key, service)| Some((key, service?.to_entry())))
+        .collect())
+}
+
+fn refused(error: &kernel::Error) -> Refused {
+    let text = match error.help() {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    };
+    Refused {
+        text,
+        stale: matches!(
+            error.class(),
+            kernel::Class::Exists
+                | kernel::Class::AbsentService
+                | kernel::Class::AbsentDestination
+        ),
+    }
+}
+
+fn refused_operation(failure: Failure<kernel::Error>) -> Failure<Refused> {
+    Failure {
+        index: failure.index,
+        error: refused(&failure.error),
+    }
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// The name of a signal that ends the director, or `None` for one that reloads it.
+    async fn next(&mut self) -> Option<&'static str> {
+        tokio::select! {
+            _ = self.hangup.recv() => None,
+            _ = self.terminate.recv() => Some("TERM"),
+            _ = self.interrupt.recv() => Some("INT"),
+            _ = self.quit.recv() => Some("QUIT"),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The event loop's orderly end.
+
+use super::*;
+
+impl Director {
+    /// A signal asks for the end: checks stop, services with `cleanstop` leave the kernel. A
+    /// second signal changes nothing.
+    pub(super) fn stop(&mut self, signal: &'static str) {
+        tracing::info!("Linux Director Daemon terminating on signal: {signal}");
+        self.stopping = true;
+        self.notifier.send("STOPPING=1");
+        for child in &self.core.config().globals.execute {
+            self.runner.run(children::stop(&child.path));
+        }
+        self.core.stop();
+    }
+
+    /// Lets commands that were asked for finish, within limits.
+    pub(super) async fn end(self) {
+        let Self {
+            runner,
+            runner_task,
+            lane,
+            ..
+        } = self;
+        drop(runner);
+        drop(lane);
+        if tokio::time::timeout(COMMANDS_AT_END, runner_task).await.is_err() {
+            tracing::warn!("commands that were still running are left to themselves");
+        }
+        tracing::info!("Linux Director Daemon terminated");
+    }
+}

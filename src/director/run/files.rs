@@ -1,0 +1,189 @@
+//! The event loop's dealings with files: reload, change detection, maintenance.
+
+use crate::config::Host;
+
+use super::*;
+
+impl Director {
+    /// Reads the configuration file again, in a blocking task; one at a time.
+    pub(super) fn reload(&mut self, reply: Option<oneshot::Sender<Result<(), String>>>) {
+        self.file.waiting.extend(reply);
+        if self.stopping || self.file.loading {
+            self.file.again = self.file.loading;
+            return;
+        }
+        self.file.loading = true;
+        self.notifier.send("RELOADING=1");
+        let (path, known) = (self.file.path.clone(), Arc::clone(&self.file.answers));
+        let sender = self.sender.clone();
+        tokio::task::spawn_blocking(move || {
+            let _ = sender.send(Event::Loaded(load::load(&path, Some(&known))));
+        });
+    }
+
+    pub(super) fn take_loaded(&mut self, result: Result<Loaded, load::LoadError>) {
+        match result {
+            Ok(loaded) => {
+                let keys = self.core.new_services(&loaded.config);
+                let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
+                tokio::spawn(async move {
+                    let result = read_services(&kernel, keys).await;
+                    let _ = sender.send(Event::NewServices(loaded, result));
+                });
+            }
+            Err(error) => {
+                self.file.fingerprint = error.fingerprint.unwrap_or(self.file.fingerprint);
+                for line in error.lines() {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("the new configuration is not used, the old one stays in force");
+                self.finish_reload(Err(error.to_string()));
+            }
+        }
+    }
+
+    pub(super) fn take_new_services(
+        &mut self,
+        loaded: Loaded,
+        result: Result<Table, kernel::Error>,
+        now: Instant,
+    ) {
+        self.note_kernel(result.as_ref().err());
+        match result {
+            Ok(table) => {
+                loaded.log_warnings();
+                let before = children::names(self.core.config());
+                let config = Arc::new(loaded.config);
+                self.file.answers = loaded.answers;
+                self.file.fingerprint = loaded.fingerprint;
+                self.core.reload(Arc::clone(&config), table, now);
+                (self.on_config)(&config);
+                for program in children::reload(&before, &children::names(&config)) {
+                    self.runner.run(program);
+                }
+                self.apply_maintenance(now);
+                self.finish_reload(Ok(()));
+            }
+            Err(error) => self.finish_reload(Err(error.to_string())),
+        }
+    }
+
+    fn finish_reload(&mut self, result: Result<(), String>) {
+        self.file.loading = false;
+        self.file.error = result.as_ref().err().cloned();
+        self.notifier.send("READY=1");
+        for reply in self.file.waiting.drain(..) {
+            let _ = reply.send(result.clone());
+        }
+        if std::mem::take(&mut self.file.again) {
+            self.reload(None);
+        }
+    }
+
+    /// Looks at the configuration file and the maintenance directory.
+    pub(super) fn keep_house(&mut self) {
+        if self.stopping {
+            return;
+        }
+        if !self.file.watching && !self.file.loading {
+            self.file.watching = true;
+            let (path, known) = (self.file.path.clone(), self.file.fingerprint);
+            let sender = self.sender.clone();
+            tokio::task::spawn_blocking(move || {
+                let _ = sender.send(Event::FileChanged(known.renewed(&path)));
+            });
+        }
+        if let (Some(directory), false) = (
+            self.core.config().globals.maintenance_directory.clone(),
+            self.maintenance.reading,
+        ) {
+            self.maintenance.reading = true;
+            let sender = self.sender.clone();
+            tokio::task::spawn_blocking(move || {
+                let _ = sender.send(Event::Maintenance(Files::read(directory.path.as_ref())));
+            });
+        }
+    }
+
+    pub(super) fn take_file_change(&mut self, fingerprint: load::Fingerprint) {
+        self.file.watching = false;
+        let changed = !fingerprint.same_content(&self.file.fingerprint);
+        if self.file.loading || self.stopping {
+            return;
+        }
+        self.file.fingerprint = fingerprint;
+        if !changed {
+            return;
+        }
+        let path = self.file.path.display().to_string();
+        tracing::info!("Configuration file '{path}' has changed on disk");
+        if self.core.config().globals.autoreload {
+            tracing::info!(" - reread new configuration");
+            self.reload(None);
+        } else {
+            tracing::info!(" - ignore new configuration");
+        }
+        if let Some(callback) = self.core.config().globals.callback.clone().filter(|c| !c.is_empty()) {
+            self.runner.run(Program {
+                program: callback,
+                arguments: vec![path],
+            });
+        }
+    }
+
+    pub(super) fn take_maintenance(&mut self, files: std::io::Result<Files>, now: Instant) {
+        match files {
+            Ok(files) => {
+                self.maintenance.complained = false;
+                self.maintenance.files = files;
+            }
+            Err(error) => {
+                // A directory that vanished takes nobody out, and nobody in by surprise:
+                // what it said last stays valid.
+                if !std::mem::replace(&mut self.maintenance.complained, true) {
+                    tracing::warn!(%error, "the maintenance directory cannot be read");
+                }
+            }
+        }
+        if self.maintenance.files.has_names() {
+            self.look_names_up();
+        }
+        self.apply_maintenance(now);
+    }
+
+    fn look_names_up(&mut self) {
+        let config = self.core.config();
+        let servers = config.services.iter().flat_map(|service| &service.reals);
+        let addresses = servers.map(|real| real.destination.key.address);
+        let missing = self.maintenance.names.missing(addresses);
+        for address in missing {
+            if self.maintenance.looking_up.insert(address) {
+                let sender = self.sender.clone();
+                tokio::task::spawn_blocking(move || {
+                    let _ = sender.send(Event::Name(address, maintenance::look_up(address)));
+                });
+            }
+        }
+    }
+
+    pub(super) fn apply_maintenance(&mut self, now: Instant) {
+        let config = Arc::clone(self.core.config());
+        let Maintenance { files, names, .. } = &self.maintenance;
+        let by_key: BTreeMap<ServiceKey, _> = config.services.iter().map(|s| (s.key, s)).collect();
+        let is_on = config.globals.maintenance_directory.is_some();
+        let wanted = |key: &ServiceKey, index: usize| {
+            let real = by_key.get(key).and_then(|service| service.reals.get(index));
+            is_on
+                && real.is_some_and(|real| {
+                    let address = real.destination.key.address;
+                    let written = match &real.written.host {
+                        Host::Name(name) => Some(&**name),
+                        Host::Address(_) => None,
+                    };
+                    let known = names.name(address).into_iter().chain(written);
+                    files.covers(address, real.port, known)
+                })
+        };
+        self.core.handle_maintenance(wanted, now);
+    }
+}
