@@ -1,1 +1,81 @@
 //! Every conversation with the Linux kernel.
+//!
+//! [`Ipvs`] is what the rest of the program needs of the kernel's load balancer.
+//! [`ipvs::Client`] speaks with the kernel, [`fake::Table`] refuses and stores what the
+//! kernel refuses and stores; the same suite of tests runs against both.
+//! [`worker::Handle`] puts either on a thread of its own for asynchronous callers, and
+//! [`proc`] reads the whole table in one cheap read to see whether other hands changed it.
+//!
+//! Facts about the kernel that the code relies on are numbered files in `kernel-notes/`,
+//! each with the test that pins it.
+
+mod error;
+pub mod fake;
+pub mod ipvs;
+mod netlink;
+pub mod proc;
+mod refusal;
+#[cfg(test)]
+mod api {
+    //! Where the shared suite finds what it tests.
+    pub(crate) use crate::{kernel, model};
+}
+#[cfg(test)]
+mod suite;
+pub mod worker;
+
+pub use error::{Class, Error, Request};
+
+use crate::model::{
+    Failure, Info, ObservedService, ObservedTable, Operation, ServiceKey, SyncDaemon, SyncRole,
+    Timeouts,
+};
+
+/// The kernel's load balancer in one network namespace.
+pub trait Ipvs {
+    /// Version and size of the connection table.
+    fn info(&mut self) -> Result<Info, Error>;
+
+    /// Every service with its destinations, and statistics.
+    ///
+    /// The kernel gives no consistent picture while others write: a row can be missing
+    /// (kernel note 0009). Adding what seems to be missing then fails with
+    /// [`Class::Exists`], which is the moment to read again.
+    fn dump(&mut self) -> Result<ObservedTable, Error>;
+
+    /// One service with its destinations; `None` when there is no such service.
+    fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error>;
+
+    /// Carries out operations in order and returns those that were refused, by position.
+    /// A refused one stops nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the conversation itself failed, some of the operations may have been carried
+    /// out: the table has to be read again.
+    fn apply(&mut self, operations: &[Operation]) -> Result<Vec<Failure<Error>>, Error>;
+
+    /// Sets the statistics of a service and its destinations to zero, or all of them.
+    fn zero(&mut self, service: Option<&ServiceKey>) -> Result<(), Error>;
+
+    /// Removes every service. Connections and sync daemons stay.
+    fn flush(&mut self) -> Result<(), Error>;
+
+    /// The adjustable time-outs.
+    fn timeouts(&mut self) -> Result<Timeouts, Error>;
+
+    /// Changes the time-outs that are not 0.
+    fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<(), Error>;
+
+    /// The running sync daemons, master first.
+    fn daemons(&mut self) -> Result<Vec<SyncDaemon>, Error>;
+
+    /// Starts a sync daemon.
+    fn start_daemon(&mut self, daemon: &SyncDaemon) -> Result<(), Error>;
+
+    /// Stops the sync daemon of a role.
+    fn stop_daemon(&mut self, role: SyncRole) -> Result<(), Error>;
+
+    /// What `/proc/net/ip_vs` tells of the table: for noticing changes cheaply.
+    fn sketch(&mut self) -> Result<proc::Sketch, Error>;
+}
