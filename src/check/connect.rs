@@ -23,4 +23,4 @@ pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
 }
 
 /// Detail of a connection that was accepted.
-pub(crate) const CONNECTED: &str = "connected";
+pub const CONNECTED: &str = "connected";

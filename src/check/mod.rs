@@ -32,6 +32,8 @@ mod simpletcp;
 mod tls;
 mod trace;
 
+pub use connect::CONNECTED;
+
 /// Carries out one probe and reports what it found, at the latest when the probe's
 /// time-out has passed.
 ///

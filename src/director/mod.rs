@@ -1,1 +1,2 @@
 //! Owns all state; the one place where the pure parts meet the I/O.
+pub mod lane;
