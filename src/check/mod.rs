@@ -1,1 +1,53 @@
-//! One check of one target before one deadline.
+//! One probe of one server before one deadline.
+//!
+//! Every exchange is bounded in time by a single absolute deadline and in size by the
+//! constants of its protocol; no byte a server sends can make it panic. What the server
+//! did wrong is [`Outcome::Down`], what this host could not do is
+//! [`Outcome::Inconclusive`](crate::model::Outcome::Inconclusive); [`fault`] draws the
+//! line.
+//!
+//! This module knows one round only: schedules, repetition and what becomes of the
+//! outcome are the director's.
+//!
+//! # Design
+//!
+//! Protocols whose exchange can be written as a pure machine are: [`http::Exchange`]
+//! takes bytes and gives a verdict, and never sees a socket. The same machine serves
+//! [`run`] and the director's check lane, so a plain HTTP check has one meaning however
+//! it is carried out.
+
+use std::net::SocketAddr;
+
+use crate::model::{Probe, ProbeKind, Report};
+
+pub mod fault;
+pub mod http;
+pub mod pattern;
+
+mod connect;
+mod external;
+mod lines;
+mod ping;
+mod simpletcp;
+mod tls;
+mod trace;
+
+pub use connect::CONNECTED;
+
+/// Carries out one probe and reports what it found, at the latest when the probe's
+/// time-out has passed.
+///
+/// Needs a tokio runtime with time and I/O enabled. Dropping the future gives the probe
+/// up: sockets are closed, programs and what they started are killed.
+pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
+    match &probe.kind {
+        ProbeKind::Connect => connect::run(target, probe.timeout).await,
+        ProbeKind::Ping { attempts } => ping::run(target.ip(), *attempts, probe.timeout).await,
+        ProbeKind::Http(http) => http::run(target, http, probe.timeout).await,
+        ProbeKind::SimpleTcp(simple) => simpletcp::run(target, simple, probe.timeout).await,
+        ProbeKind::External(external) => external::run(external, probe.timeout).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! A program exits with status 0.
+//!
+//! The program is executed directly, never through a shell, in a process group of its
+//! own and with a fixed environment. Whatever the group has left behind is killed when
+//! the verdict is in, at the deadline, or when the check is given up: a program cannot
+//! outlive its check by forking or by ignoring signals. (Only one that makes itself the
+//! leader of another group escapes.)
+
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::fault::{self, Seconds, excerpt};
+use super::trace::Trace;
+use crate::model::{ExternalProbe, Fault, Interpreter, Outcome, Reason, Report};
+
+/// Time between asking the group to end and killing it, at the end of the time-out.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Time for what should happen at once when everything has been killed.
+const LEFTOVER: Duration = Duration::from_millis(50);
+
+/// Bytes of output that are kept; the rest is read and dropped.
+const OUTPUT_MAX: usize = 4096;
+
+/// Bytes of the first line of output in a reason.
+const LINE_MAX: usize = 200;
+
+pub(super) async fn run(probe: &ExternalProbe, limit: Duration) -> Report {
+    let mut trace = Trace::new(limit);
+    let mut running = match Running::start(probe) {
+        Ok(running) => running,
+        Err(error) => {
+            let fault = Fault::new(format!("cannot run {}: {error}", probe.command));
+            return trace.report(Outcome::Inconclusive(fault), "");
+        }
+    };
+    let deadline = trace.deadline();
+    // Half of a very short time-out is still the program's.
+    let grace = GRACE.min(limit / 2);
+    let status = running.exit_before(deadline - grace, deadline).await;
+    let output = running.finish().await;
+    trace.received(&output);
+    let line = first_line(&output);
+    let (outcome, detail) = judge(status, &line, limit);
+    trace.report(outcome, detail)
+}
+
+fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) -> (Outcome, String) {
+    let with_line = |what: String| {
+        if line.is_empty() {
+            what
+        } else {
+            format!("{what}: {line}")
+        }
+    };
+    let down = |what: String| (Outcome::Down(Reason::new(with_line(what))), String::new());
+    match status {
+        Ok(Some(WaitStatus::Exited(_, 0))) => (Outcome::Up, with_line("exit status 0".to_owned())),
+        Ok(Some(WaitStatus::Exited(_, code))) => down(format!("exit status {code}")),
+        Ok(Some(WaitStatus::Signaled(_, signal, _))) => {
+            down(format!("killed by signal {} ({signal})", signal as i32))
+        }
+        Ok(_) => down(format!("still running after {}, killed", Seconds(limit))),
+        Err(error) => (fault::no_socket(&error), String::new()),
+    }
+}
+
+/// First non-empty line of output, for a reason.
+fn first_line(output: &[u8]) -> String {
+    let line = output
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    excerpt(line, LINE_MAX)
+}
+
+/// A program and its process group. The group is killed when this is dropped, while its
+/// leader has not been reaped and the number cannot mean another.
+struct Running {
+    // Dropped first, see above.
+    group: Group,
+    child: Child,
+    output: pipe::Receiver,
+    kept: Vec<u8>,
+    open: bool,
+}
+
+impl Running {
+    fn start(probe: &ExternalProbe) -> io::Result<Self> {
+        if probe.interpreter == Interpreter::Perl {
+            // The interpreter would report a missing script as an exit status.
+            std::fs::File::open(&probe.command)?;
+        }
+        let (reader, writer) = io::pipe()?;
+        let output = pipe::Receiver::from_owned_fd(reader.into())?;
+        let child = command(probe)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .spawn()?;
+        // The identifier is there until the child is waited for.
+        let leader = child.id().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self {
+            child,
+            group: Group(Pid::from_raw(leader.cast_signed())),
+            output,
+            kept: Vec::new(),
+            open: true,
+        })
+    }
+
+    /// Waits for the leader to end, without reaping it: asks the group to end at `ask`,
+    /// gives up at `deadline` with `None`.
+    async fn exit_before(
+        &mut self,
+        ask: Instant,
+        deadline: Instant,
+    ) -> io::Result<Option<WaitStatus>> {
+        if let Ok(status) = timeout_at(ask, self.exit()).await {
+            return status.map(Some);
+        }
+        self.group.signal(Signal::SIGTERM);
+        // Ending now is too late to count, but it ends the waiting.
+        match timeout_at(deadline, self.exit()).await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits for the leader to end and drains its output meanwhile.
+    async fn exit(&mut self) -> io::Result<WaitStatus> {
+        let mut ended = signal(SignalKind::child())?;
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+            match waitid(Id::Pid(self.group.0), flags)? {
+                WaitStatus::StillAlive => {}
+                status => return Ok(status),
+            }
+            tokio::select! {
+                _ = ended.recv() => {}
+                count = self.output.read(&mut buffer), if self.open => {
+                    self.keep(&buffer[..count.unwrap_or(0)]);
+                }
+            }
+        }
+    }
+
+    /// Kills what is left of the group, reaps the leader and returns the output.
+    async fn finish(mut self) -> Vec<u8> {
+        self.group.signal(Signal::SIGKILL);
+        // The end of the output is there now, unless someone left the group with it.
+        let _ = timeout(LEFTOVER, self.drain()).await;
+        // If even SIGKILL does not end it, the runtime reaps it when it can.
+        let _ = timeout(LEFTOVER, self.child.wait()).await;
+        self.group.reaped();
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Reads to the end of the output, or as much of it as is kept.
+    async fn drain(&mut self) {
+        let mut buffer = [0; OUTPUT_MAX];
+        while self.open && self.kept.len() < OUTPUT_MAX {
+            let count = self.output.read(&mut buffer).await.unwrap_or(0);
+            self.keep(&buffer[..count]);
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.open = !bytes.is_empty();
+        let room = OUTPUT_MAX - self.kept.len();
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+/// The command line, ready but for its pipes.
+fn command(probe: &ExternalProbe) -> Command {
+    let mut command = match probe.interpreter {
+        Interpreter::None => Command::new(&probe.command),
+        Interpreter::Perl => {
+            let mut perl = Command::new("perl");
+            perl.arg(&probe.command);
+            perl
+        }
+    };
+    let inherited = |name: &str, default: &str| std::env::var_os(name).unwrap_or(default.into());
+    command
+        .args(&probe.arguments)
+        .env_clear()
+        .env("PATH", inherited("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
+        .env("HOME", inherited("HOME", "/"))
+        .env("LANG", "C");
+    command
+}
+
+/// A process group whose leader is our child.
+struct Group(Pid);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if self.0.as_raw() > 0 {
+            // Nobody left is as good as killed.
+            let _ = killpg(self.0, signal);
+        }
+    }
+
+    /// From here on the number may be given to others.
+    fn reaped(&mut self) {
+        self.0 = Pid::from_raw(0);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+#[cfg(test)]
+mod tests;

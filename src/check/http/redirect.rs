@@ -1,0 +1,284 @@
+//! Where a redirect leads. Pure.
+//!
+//! A check asks about one server, so a redirect is followed only when it stays there.
+//! ldirectord follows anywhere and then reports on whoever answered.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{HttpProbe, Reason};
+
+/// The probe to go on with after `location` was received in answer to `probe`.
+///
+/// # Errors
+///
+/// The location is another server, another port or another scheme.
+pub(super) fn follow(
+    target: SocketAddr,
+    probe: &HttpProbe,
+    location: &str,
+) -> Result<HttpProbe, Reason> {
+    let location = location.split('#').next().unwrap_or(location);
+    let elsewhere = || Reason::new(format!("redirects to {location}, which is another server"));
+    let scheme = if probe.tls { "https" } else { "http" };
+    let proxied = split_url(&probe.path);
+    if let Some(url) = split_url(location) {
+        let same_scheme = match proxied {
+            Some(asked) => url.scheme.eq_ignore_ascii_case(asked.scheme),
+            None => url.scheme.eq_ignore_ascii_case(scheme),
+        };
+        let same_server = match proxied {
+            Some(asked) => url.authority.eq_ignore_ascii_case(asked.authority),
+            None => is_same_server(target, probe, url.authority),
+        };
+        if !(same_scheme && same_server) {
+            return Err(elsewhere());
+        }
+        let path = absolute(url.path);
+        return Ok(HttpProbe {
+            path: match proxied {
+                Some(asked) => format!("{}://{}{path}", asked.scheme, asked.authority),
+                None => path,
+            },
+            ..probe.clone()
+        });
+    }
+    if let Some(rest) = location.strip_prefix("//") {
+        let base = proxied.map_or(scheme, |asked| asked.scheme);
+        return follow(target, probe, &format!("{base}://{rest}"));
+    }
+    if has_scheme(location) {
+        return Err(elsewhere());
+    }
+    let base = proxied.map_or(probe.path.as_str(), |asked| asked.path);
+    let path = resolve(base, location);
+    Ok(HttpProbe {
+        path: match proxied {
+            Some(asked) => format!("{}://{}{path}", asked.scheme, asked.authority),
+            None => path,
+        },
+        ..probe.clone()
+    })
+}
+
+/// An absolute URL in its parts; the path is empty or begins with `/` or `?`.
+#[derive(Clone, Copy)]
+struct Url<'u> {
+    scheme: &'u str,
+    authority: &'u str,
+    path: &'u str,
+}
+
+fn split_url(text: &str) -> Option<Url<'_>> {
+    let (scheme, rest) = text.split_once("://")?;
+    if !["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return None;
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    Some(Url {
+        scheme,
+        authority,
+        path,
+    })
+}
+
+/// Whether the authority of a URL is the server being checked: its address or the name
+/// it is asked by, and its port.
+fn is_same_server(target: SocketAddr, probe: &HttpProbe, authority: &str) -> bool {
+    if authority.contains('@') {
+        return false;
+    }
+    if authority.eq_ignore_ascii_case(&probe.host) && split_port(authority).1.is_some() {
+        return true;
+    }
+    let default_port = if probe.tls { 443 } else { 80 };
+    let (host, port) = split_port(authority);
+    let port = match port {
+        None => Some(default_port),
+        Some(digits) => digits.parse().ok(),
+    };
+    let same_host = host.eq_ignore_ascii_case(split_port(&probe.host).0)
+        || host_address(host) == Some(target.ip());
+    same_host && port == Some(target.port())
+}
+
+/// Splits `host:port` or `[v6]:port`; an empty port counts as none.
+pub(in crate::check) fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, Some(port).filter(|port| !port.is_empty()))
+        }
+        _ => (authority, None),
+    }
+}
+
+/// The address a host part stands for, if it is one.
+pub(super) fn host_address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+/// Whether a reference begins with `scheme:` (RFC 3986 §3.1).
+fn has_scheme(reference: &str) -> bool {
+    let before = reference.split(['/', '?']).next().unwrap_or(reference);
+    before.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+/// Resolves a reference without scheme and authority against a path (RFC 3986 §5.2).
+fn resolve(base: &str, reference: &str) -> String {
+    if reference.starts_with('/') {
+        return without_dots(reference);
+    }
+    let base_path = base.split('?').next().unwrap_or(base);
+    if reference.is_empty() {
+        return absolute(base);
+    }
+    if reference.starts_with('?') {
+        return absolute(&format!("{base_path}{reference}"));
+    }
+    let directory = base_path.rsplit_once('/').map_or("", |(before, _)| before);
+    without_dots(&format!("{directory}/{reference}"))
+}
+
+fn absolute(path: &str) -> String {
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
+}
+
+/// Removes `.` and `..` segments from a path (RFC 3986 §5.2.4).
+fn without_dots(path: &str) -> String {
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    for (index, segment) in segments.iter().enumerate() {
+        let is_last = index + 1 == segments.len();
+        match *segment {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            ordinary => {
+                kept.push(ordinary);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push("");
+        }
+    }
+    let mut result = format!("/{}", kept.join("/"));
+    if let Some(query) = query {
+        result.push('?');
+        result.push_str(query);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::HttpMethod;
+
+    fn probe(path: &str, host: &str) -> HttpProbe {
+        HttpProbe {
+            tls: false,
+            method: HttpMethod::Get,
+            path: path.to_owned(),
+            host: host.to_owned(),
+            receive: None,
+        }
+    }
+
+    fn path_after(path: &str, location: &str) -> Option<String> {
+        let target = "192.0.2.7:80".parse().unwrap();
+        follow(target, &probe(path, "www.example.com"), location)
+            .ok()
+            .map(|probe| probe.path)
+    }
+
+    #[test]
+    fn references_are_resolved_on_the_same_server() {
+        for (location, path) in [
+            ("/x?y#z", "/x?y"),
+            ("x", "/a/x"),
+            ("../x", "/x"),
+            ("./../../../x/.", "/x/"),
+            ("?q=1", "/a/b?q=1"),
+            ("", "/a/b"),
+            ("http://www.example.com", "/"),
+            ("HTTP://WWW.EXAMPLE.COM:80/x", "/x"),
+            ("http://192.0.2.7/x", "/x"),
+            ("//www.example.com/x", "/x"),
+            (
+                "/x?u=http://elsewhere.example/",
+                "/x?u=http://elsewhere.example/",
+            ),
+        ] {
+            assert_eq!(
+                path_after("/a/b", location).as_deref(),
+                Some(path),
+                "{location}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_servers_ports_and_schemes_are_refused() {
+        for location in [
+            "http://www.example.org/",
+            "http://www.example.com:8080/",
+            "https://www.example.com/",
+            "http://192.0.2.8/",
+            "//192.0.2.8/",
+            "http://www.example.com@192.0.2.8/",
+            "http://192.0.2.7:99999/",
+            "ftp://www.example.com/",
+            "javascript:0",
+        ] {
+            assert_eq!(path_after("/a/b", location), None, "{location}");
+        }
+    }
+
+    #[test]
+    fn ports_and_addresses_are_compared_as_values() {
+        let target = "[2001:db8::7]:8080".parse().unwrap();
+        let follows =
+            |host: &str, location: &str| follow(target, &probe("/", host), location).is_ok();
+        assert!(follows("[2001:db8::7]", "http://[2001:DB8:0::7]:8080/x"));
+        assert!(!follows("[2001:db8::7]", "http://[2001:db8::7]/x"));
+        assert!(follows("www.example.com:80", "http://www.example.com:80/x"));
+        assert!(follows(
+            "www.example.com:80",
+            "http://www.example.com:8080/x"
+        ));
+    }
+
+    #[test]
+    fn behind_a_proxy_the_requested_site_counts() {
+        let asked = "http://site.example/a/b";
+        let after = |location| path_after(asked, location);
+        assert_eq!(after("/x").as_deref(), Some("http://site.example/x"));
+        assert_eq!(after("x").as_deref(), Some("http://site.example/a/x"));
+        assert_eq!(
+            after("http://site.example/x").as_deref(),
+            Some("http://site.example/x")
+        );
+        assert_eq!(after("http://www.example.com/x"), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! What an operator may want to see of a probe afterwards.
+
+use std::time::{Duration, Instant};
+
+use super::fault::{self, Stage};
+use crate::model::{Outcome, Phases, Reason, Report};
+
+/// Bytes of each direction that a [`Report`] shows.
+const EXCERPT: usize = 4096;
+
+/// Takes notes while a probe runs.
+pub(super) struct Trace {
+    started: Instant,
+    timeout: Duration,
+    stage: Stage,
+    phases: Phases,
+    sent: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl Trace {
+    /// Begins now.
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            timeout,
+            stage: Stage::Connecting,
+            phases: Phases::default(),
+            sent: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    /// The moment at which the probe must be over.
+    pub(super) fn deadline(&self) -> tokio::time::Instant {
+        (self.started + self.timeout).into()
+    }
+
+    /// A new connection is attempted, after a redirect.
+    pub(super) fn reconnecting(&mut self) {
+        self.stage = Stage::Connecting;
+    }
+
+    /// The connection is established.
+    pub(super) fn connected(&mut self, tls_follows: bool) {
+        self.phases.connected = Some(self.started.elapsed());
+        self.stage = if tls_follows {
+            Stage::Handshake
+        } else {
+            Stage::Waiting(0)
+        };
+    }
+
+    /// The TLS handshake is complete.
+    pub(super) fn tls_ready(&mut self) {
+        self.phases.tls = Some(self.started.elapsed());
+        self.stage = Stage::Waiting(0);
+    }
+
+    /// These bytes are being sent.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        append(&mut self.sent, bytes);
+    }
+
+    /// These bytes came back.
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        if self.phases.first_byte.is_none() {
+            self.phases.first_byte = Some(self.started.elapsed());
+        }
+        if let Stage::Waiting(count) = &mut self.stage {
+            *count += bytes.len() as u64;
+        }
+        append(&mut self.received, bytes);
+    }
+
+    /// Reason of having reached the deadline here.
+    pub(super) fn timed_out(&self) -> Reason {
+        fault::timed_out(self.stage, self.timeout)
+    }
+
+    /// Ends the probe with an error of the system.
+    pub(super) fn fail(self, error: &std::io::Error) -> Report {
+        let outcome = fault::failed(error, self.stage);
+        self.report(outcome, "")
+    }
+
+    /// Ends the probe. `detail` describes a success.
+    pub(super) fn report(self, outcome: Outcome, detail: impl Into<String>) -> Report {
+        Report {
+            outcome,
+            detail: detail.into(),
+            phases: Phases {
+                total: self.started.elapsed(),
+                ..self.phases
+            },
+            sent: self.sent,
+            received: self.received,
+        }
+    }
+}
+
+fn append(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = EXCERPT.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+}

@@ -1,0 +1,157 @@
+//! A check as the lane keeps it: small, and ready to start.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::flight::Plain;
+use super::rounds::{Passed, Rounds, Turn};
+use super::schedule::Rhythm;
+use super::{CheckId, LastResult};
+use crate::check::http::Prepared;
+use crate::model::{Check, Fault, Method, Outcome, Probe, ProbeKind};
+
+/// A check with its state.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: CheckId,
+    pub(super) generation: u32,
+    pub(super) target: SocketAddr,
+    pub(super) rhythm: Rhythm,
+    pub(super) running: Running,
+    pub(super) last: Arc<LastResult>,
+    report_all: bool,
+    pub(super) first: First,
+    was_up: bool,
+    method: Probes,
+}
+
+/// Whether, and where, a probe of the check is under way.
+#[derive(Debug)]
+pub(super) enum Running {
+    /// Nowhere.
+    No,
+    /// On the lane's loop, in this place.
+    Here(usize),
+    /// On the runtime.
+    There(AbortHandle),
+}
+
+/// How the first round of a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// Not started.
+    Waiting,
+    /// Started.
+    UnderWay,
+    /// Ended.
+    Over,
+}
+
+/// A probe made ready.
+#[derive(Debug, Clone)]
+pub(super) enum Ready {
+    /// For the lane's own loop.
+    Plain(Plain, Duration),
+    /// For the runtime.
+    Handed(Arc<Probe>),
+    /// Cannot be carried out.
+    Unusable(Fault),
+}
+
+#[derive(Debug)]
+enum Probes {
+    Single(Ready),
+    Combined {
+        rounds: Rounds,
+        negotiate: Ready,
+        connect: Ready,
+    },
+}
+
+impl Entry {
+    pub(super) fn new(
+        (id, generation): (CheckId, u32),
+        check: Check,
+        report_all: bool,
+        last: Arc<LastResult>,
+    ) -> Self {
+        let mut hasher = DefaultHasher::new();
+        check.hash(&mut hasher);
+        let target = check.target;
+        Self {
+            id,
+            generation,
+            target,
+            rhythm: Rhythm::new(check.interval, hasher.finish()),
+            running: Running::No,
+            last,
+            report_all,
+            first: First::Waiting,
+            was_up: false,
+            method: match check.method {
+                Method::Single(probe) => Probes::Single(ready(target, probe)),
+                Method::Combined {
+                    negotiate,
+                    connect,
+                    connects,
+                } => Probes::Combined {
+                    rounds: Rounds::new(connects),
+                    negotiate: ready(target, negotiate),
+                    connect: ready(target, connect),
+                },
+            },
+        }
+    }
+
+    /// The probe whose turn it is.
+    pub(super) fn probe(&self) -> &Ready {
+        match &self.method {
+            Probes::Single(ready) => ready,
+            Probes::Combined {
+                rounds,
+                negotiate,
+                connect,
+            } => match rounds.turn() {
+                Turn::Negotiate => negotiate,
+                Turn::Connect => connect,
+            },
+        }
+    }
+
+    /// A round has ended. Returns whether it is news.
+    pub(super) fn handle_end(&mut self, outcome: &Outcome) -> bool {
+        self.running = Running::No;
+        let passed = match outcome {
+            Outcome::Up => Passed::Yes,
+            Outcome::Down(_) => Passed::No,
+            Outcome::Inconclusive(_) => Passed::Unknown,
+        };
+        if let Probes::Combined { rounds, .. } = &mut self.method {
+            rounds.handle_end(passed);
+        }
+        let is_up = passed == Passed::Yes;
+        let is_news = self.report_all || !is_up || !self.was_up;
+        self.was_up = is_up;
+        is_news
+    }
+}
+
+fn ready(target: SocketAddr, probe: Probe) -> Ready {
+    match &probe.kind {
+        ProbeKind::Connect => Ready::Plain(Plain::Connect, probe.timeout),
+        ProbeKind::Http(http) => match Prepared::new(target, http.clone()) {
+            Ok(prepared) if !prepared.is_tls() && prepared.is_linear() => {
+                Ready::Plain(Plain::Http(Arc::new(prepared)), probe.timeout)
+            }
+            Ok(_) => Ready::Handed(Arc::new(probe)),
+            Err(fault) => Ready::Unusable(fault),
+        },
+        ProbeKind::Ping { .. } | ProbeKind::SimpleTcp(_) | ProbeKind::External(_) => {
+            Ready::Handed(Arc::new(probe))
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The lane's thread: owns the checks, their schedule and the probes under way.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::entry::{Entry, First, Ready, Running};
+use super::flight::{Flight, Landing, Plain};
+use super::schedule::{Key, Schedule};
+use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox};
+use crate::check;
+use crate::model::{Check, Outcome, Probe, ProbeKind, Report};
+
+/// Token of the waker; probes have the number of their place.
+pub(super) const BELL: Token = Token(usize::MAX);
+
+/// Bytes read from a socket at once.
+const BUFFER: usize = 16 * 1024;
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 512;
+
+/// External programs that run at once. Their time-outs count from when they start.
+const PROGRAMS: usize = 128;
+
+/// Something for the thread to do.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Begin a check.
+    Add {
+        id: CheckId,
+        check: Box<Check>,
+        report_all: bool,
+        last: Arc<LastResult>,
+    },
+    /// End it.
+    Remove(CheckId),
+    /// A probe on the runtime has ended.
+    Ended(Key, Box<Report>),
+    /// End the thread.
+    Stop,
+}
+
+/// Everything the thread owns.
+pub(super) struct Worker {
+    poll: Poll,
+    mailbox: Mailbox,
+    commands: mpsc::Receiver<Command>,
+    runtime: Handle,
+    programs: Arc<Semaphore>,
+    events: UnboundedSender<CheckEvent>,
+    checks: Vec<Option<Entry>>,
+    vacant: Vec<u32>,
+    slots: HashMap<CheckId, u32>,
+    generations: u32,
+    schedule: Schedule,
+    /// First rounds under way.
+    first_rounds: usize,
+    flights: Vec<Option<Flight>>,
+    free: Vec<usize>,
+    /// Places given up since the last look at the sockets: an event of the old socket may
+    /// still be in hand.
+    freed: Vec<usize>,
+    /// No probe's deadline is earlier.
+    earliest: Option<Instant>,
+    buffer: Box<[u8]>,
+    exhausted: bool,
+}
+
+impl Worker {
+    pub(super) fn new(
+        poll: Poll,
+        mailbox: Mailbox,
+        commands: mpsc::Receiver<Command>,
+        runtime: Handle,
+        events: UnboundedSender<CheckEvent>,
+    ) -> Self {
+        Self {
+            poll,
+            mailbox,
+            commands,
+            runtime,
+            programs: Arc::new(Semaphore::new(PROGRAMS)),
+            events,
+            checks: Vec::new(),
+            vacant: Vec::new(),
+            slots: HashMap::new(),
+            generations: 0,
+            schedule: Schedule::new(Instant::now()),
+            first_rounds: 0,
+            flights: Vec::new(),
+            free: Vec::new(),
+            freed: Vec::new(),
+            earliest: None,
+            buffer: vec![0; BUFFER].into(),
+            exhausted: false,
+        }
+    }
+
+    /// Works until told to stop.
+    pub(super) fn run(mut self) {
+        let mut ready = Events::with_capacity(EVENTS);
+        let mut due = Vec::new();
+        let mut now = Instant::now();
+        loop {
+            let wait = self
+                .next_wake(now)
+                .map(|at| at.saturating_duration_since(now));
+            if let Err(error) = self.poll.poll(&mut ready, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "waiting for sockets failed, checks end");
+                return;
+            }
+            now = Instant::now();
+            for event in &ready {
+                if event.token() == BELL {
+                    if !self.take_commands(now) {
+                        return;
+                    }
+                } else {
+                    self.handle_ready(event, now);
+                }
+            }
+            self.expire(now);
+            self.free.append(&mut self.freed);
+            self.schedule.poll_due(now, self.first_rounds, &mut due);
+            if due.is_empty() {
+                continue;
+            }
+            for key in due.drain(..) {
+                self.start_round(key, now);
+            }
+            // Starting takes time that must not be waited for once more.
+            now = Instant::now();
+        }
+    }
+
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let due = self.schedule.poll_timeout(now, self.first_rounds);
+        due.into_iter().chain(self.earliest).min()
+    }
+
+    /// Does what the mailbox holds; false when told to stop.
+    fn take_commands(&mut self, now: Instant) -> bool {
+        self.mailbox.bell.silence();
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Add {
+                    id,
+                    check,
+                    report_all,
+                    last,
+                } => self.add(id, *check, report_all, last),
+                Command::Remove(id) => self.remove(id),
+                Command::Ended(key, report) => self.handle_report(key, *report, now),
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn add(&mut self, id: CheckId, check: Check, report_all: bool, last: Arc<LastResult>) {
+        self.remove(id);
+        self.generations = self.generations.wrapping_add(1);
+        let generation = self.generations;
+        let entry = Entry::new((id, generation), check, report_all, last);
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.checks.push(None);
+            (self.checks.len() - 1) as u32
+        });
+        self.checks[slot as usize] = Some(entry);
+        self.slots.insert(id, slot);
+        self.schedule.add(Key { slot, generation });
+    }
+
+    fn remove(&mut self, id: CheckId) {
+        let Some(slot) = self.slots.remove(&id) else {
+            return;
+        };
+        let Some(entry) = self.checks[slot as usize].take() else {
+            return;
+        };
+        self.vacant.push(slot);
+        if entry.first == First::UnderWay {
+            self.first_rounds -= 1;
+        }
+        match entry.running {
+            Running::No => {}
+            Running::Here(place) => self.vacate(place),
+            Running::There(task) => task.abort(),
+        }
+    }
+
+    /// The check that a key stands for, if it still exists.
+    fn entry(&mut self, key: Key) -> Option<&mut Entry> {
+        self.checks
+            .get_mut(key.slot as usize)?
+            .as_mut()
+            .filter(|entry| entry.generation == key.generation)
+    }
+
+    /// Starts the round of a check that is due, and plans the one after it.
+    fn start_round(&mut self, key: Key, now: Instant) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        let rhythm = entry.rhythm;
+        if matches!(entry.running, Running::No) {
+            let (target, probe) = (entry.target, entry.probe().clone());
+            if entry.first == First::Waiting {
+                entry.first = First::UnderWay;
+                self.first_rounds += 1;
+            }
+            match probe {
+                Ready::Plain(plain, timeout) => {
+                    self.take_off(key, target, &plain, (now, timeout));
+                }
+                Ready::Handed(probe) => self.hand_over(key, target, probe),
+                Ready::Unusable(fault) => {
+                    let outcome = Outcome::Inconclusive(fault);
+                    self.handle_end(key, outcome, Duration::ZERO, now, String::new);
+                }
+            }
+        } else {
+            entry.last.update(|last| last.skipped += 1);
+        }
+        self.schedule.again(key, rhythm, now);
+    }
+
+    /// Begins a probe on the lane's own loop.
+    fn take_off(
+        &mut self,
+        key: Key,
+        target: SocketAddr,
+        plain: &Plain,
+        (now, timeout): (Instant, Duration),
+    ) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.flights.push(None);
+            self.flights.len() - 1
+        });
+        let socket = (self.poll.registry(), Token(place));
+        match Flight::begin(key, target, plain, (now, timeout), socket) {
+            Ok(flight) => {
+                if self.exhausted {
+                    self.exhausted = false;
+                    tracing::info!("file descriptors are available again");
+                }
+                let deadline = flight.deadline;
+                self.earliest = Some(self.earliest.map_or(deadline, |at| at.min(deadline)));
+                self.flights[place] = Some(flight);
+                if let Some(entry) = self.entry(key) {
+                    entry.running = Running::Here(place);
+                }
+            }
+            Err(landing) => {
+                self.free.push(place);
+                self.note_exhaustion(&landing);
+                self.handle_end(key, landing.outcome, Duration::ZERO, now, String::new);
+            }
+        }
+    }
+
+    /// Begins a probe on the runtime.
+    fn hand_over(&mut self, key: Key, target: SocketAddr, probe: Arc<Probe>) {
+        let mailbox = self.mailbox.clone();
+        let programs = Arc::clone(&self.programs);
+        let task = self.runtime.spawn(async move {
+            let report = run_bounded(target, &probe, &programs).await;
+            mailbox.send(Command::Ended(key, Box::new(report)));
+        });
+        if let Some(entry) = self.entry(key) {
+            entry.running = Running::There(task.abort_handle());
+        }
+    }
+
+    fn handle_ready(&mut self, event: &mio::event::Event, now: Instant) {
+        let place = event.token().0;
+        let Some(Some(flight)) = self.flights.get_mut(place) else {
+            return;
+        };
+        let landing = flight.handle_ready(event, self.poll.registry(), &mut self.buffer);
+        if let Some(landing) = landing {
+            self.land(place, landing, now);
+        }
+    }
+
+    /// Ends the probes whose deadline has passed. Looks through them only when one can
+    /// have.
+    fn expire(&mut self, now: Instant) {
+        if self.earliest.is_none_or(|earliest| now < earliest) {
+            return;
+        }
+        for place in 0..self.flights.len() {
+            if let Some(flight) = &mut self.flights[place]
+                && flight.deadline <= now
+            {
+                let landing = flight.handle_timeout();
+                self.land(place, landing, now);
+            }
+        }
+        let deadlines = self.flights.iter().flatten().map(|flight| flight.deadline);
+        self.earliest = deadlines.min();
+    }
+
+    /// A probe on the lane's loop has ended.
+    fn land(&mut self, place: usize, landing: Landing, now: Instant) {
+        let Some(flight) = self.flights[place].take() else {
+            return;
+        };
+        self.freed.push(place);
+        self.note_exhaustion(&landing);
+        let latency = now.saturating_duration_since(flight.started);
+        self.handle_end(flight.key, landing.outcome, latency, now, || {
+            flight.detail()
+        });
+    }
+
+    fn vacate(&mut self, place: usize) {
+        if self.flights[place].take().is_some() {
+            self.freed.push(place);
+        }
+    }
+
+    /// A probe on the runtime has ended.
+    fn handle_report(&mut self, key: Key, report: Report, now: Instant) {
+        let Report {
+            outcome,
+            detail,
+            phases,
+            ..
+        } = report;
+        self.handle_end(key, outcome, phases.total, now, || detail);
+    }
+
+    /// A round has ended, however it was carried out.
+    fn handle_end(
+        &mut self,
+        key: Key,
+        outcome: Outcome,
+        latency: Duration,
+        now: Instant,
+        detail: impl FnOnce() -> String,
+    ) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        entry.last.update(|last| {
+            last.at = Some(now);
+            last.latency = latency;
+            last.rounds += 1;
+        });
+        let id = entry.id;
+        let is_news = entry.handle_end(&outcome);
+        let was_first = std::mem::replace(&mut entry.first, First::Over) == First::UnderWay;
+        self.first_rounds -= usize::from(was_first);
+        if is_news {
+            // A director that no longer listens is about to drop the lane.
+            let _ = self.events.send(CheckEvent {
+                id,
+                report: CheckResult {
+                    outcome,
+                    detail: detail(),
+                    latency,
+                },
+                at: now,
+            });
+        }
+    }
+
+    fn note_exhaustion(&mut self, landing: &Landing) {
+        if landing.exhausted && !self.exhausted {
+            self.exhausted = true;
+            tracing::warn!("no file descriptors left for checks, their results are inconclusive");
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for entry in self.checks.iter().flatten() {
+            if let Running::There(task) = &entry.running {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// Runs a probe; of external programs only so many at a time.
+async fn run_bounded(target: SocketAddr, probe: &Probe, programs: &Semaphore) -> Report {
+    let _permit = match probe.kind {
+        ProbeKind::External(_) => programs.acquire().await.ok(),
+        _ => None,
+    };
+    check::run(target, probe).await
+}
