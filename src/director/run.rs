@@ -1,5 +1,8 @@
 //! The event loop: feeds the [`Core`] with what happens and carries its actions out.
 
+mod end;
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Config;
 use crate::kernel;
 use crate::kernel::worker::Handle as Kernel;
-use crate::model::{Entry, Failure, Operation, ServiceKey, Table};
+use crate::model::{Failure, Operation, ServiceKey, Table};
 
 use super::commands::{Command as Program, Runner};
 use super::core::{Action, Core, FallbackCommand, Refused};
@@ -285,7 +288,7 @@ impl Director {
     fn take_check_events(&mut self, first: CheckEvent) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let result = &event.result;
+            let result = &event.report;
             self.core
                 .handle_outcome(event.id, &result.outcome, &result.detail, event.at);
             next = self.check_events.try_recv().ok();
@@ -394,11 +397,8 @@ impl Director {
 
     fn status(&self, now: Instant) -> Status {
         let last_round = |id: CheckId| {
-            self.rounds.get(&id).map_or((0, None, None), |cell| {
-                let ago = cell.last().map(|last| now.saturating_duration_since(last).as_secs_f64());
-                let latency = cell.latency().map(|latency| latency.as_secs_f64() * 1000.0);
-                (cell.rounds(), ago, latency)
-            })
+            let rounds = self.rounds.get(&id);
+            rounds.map(|cell| cell.read()).unwrap_or_default()
         };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -206,7 +206,8 @@ impl Managed {
     pub(super) fn is_fallback(&self, server: &DestinationKey) -> bool {
         self.virtual_service
             .fallback
-            .is_some_and(|f| f.key == *server)
+            .as_ref()
+            .is_some_and(|fallback| fallback.destination.key == *server)
             && self.positions(server).is_empty()
     }
 }

@@ -27,7 +27,6 @@ mod status;
 mod tests;
 
 pub use applied::Refused;
-pub use status::LastRound;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -6,12 +6,10 @@ use crate::model::{
     Availability, Check, DestinationKey, Entry, Method, Outcome, ProbeKind, ServiceKey,
 };
 
+use super::super::lane::LastRound;
 use super::super::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus};
 use super::managed::Managed;
 use super::{CheckId, Core};
-
-/// A check's last round, as the lane saw it: rounds, seconds ago, milliseconds.
-pub type LastRound = (u64, Option<f64>, Option<f64>);
 
 impl Core {
     /// State of every managed service. `last_round` says of a check when it last ran.
@@ -101,17 +99,17 @@ impl Core {
             weight_without_hand: real.hand_weight.map(|_| without_hand),
             check: managed
                 .check(index)
-                .map(|check| self.check_status(check, last_round)),
+                .map(|check| self.check_status(check, now, last_round)),
         }
     }
 
     fn check_status(
         &self,
         check: &Check,
+        now: Instant,
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> CheckStatus {
-        let (rounds, last_seconds_ago, latency_ms) =
-            self.checks.id(check).map_or((0, None, None), last_round);
+        let last = self.checks.id(check).map(last_round).unwrap_or_default();
         let last_result = self
             .checks
             .last(check)
@@ -122,9 +120,9 @@ impl Core {
             });
         CheckStatus {
             what: format!("{} {}", word(check), check.target),
-            rounds,
-            last_seconds_ago,
-            latency_ms,
+            rounds: last.rounds,
+            last_seconds_ago: last.at.map(|at| now.saturating_duration_since(at).as_secs_f64()),
+            latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
         }
     }
