@@ -1,5 +1,7 @@
 //! Command line, listings, personalities, logging, exit codes.
 
+pub mod listing;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
