@@ -1,6 +1,7 @@
 //! Command line, listings, personalities, logging, exit codes.
 
 pub mod listing;
+pub mod logging;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
