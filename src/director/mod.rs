@@ -1,1 +1,25 @@
 //! Owns all state; the one place where the pure parts meet the I/O.
+//!
+//! [`core::Core`] holds the state and decides; [`run()`] feeds it with events and carries its
+//! actions out. Everything that takes time happens elsewhere and comes back as an event:
+//! checks in the [`lane`], the kernel in a thread of its own, name resolution and files in
+//! blocking tasks, programs in [`commands`].
+
+pub mod commands;
+pub mod core;
+pub mod lane;
+pub mod maintenance;
+pub mod notice;
+pub mod notify;
+pub mod status;
+
+use tokio::sync::oneshot;
+
+/// A request from outside, answered through its channel.
+#[derive(Debug)]
+pub enum Command {
+    /// The director's state.
+    Status(oneshot::Sender<status::Status>),
+    /// Read the configuration again. The answer is given when it is in force, or why not.
+    Reload(oneshot::Sender<Result<(), String>>),
+}

@@ -4,6 +4,7 @@
 //! format, a socket or a clock.
 
 mod address;
+mod availability;
 mod check;
 mod destination;
 mod operation;
@@ -12,6 +13,7 @@ mod sync;
 mod table;
 
 pub use address::{Family, Netmask, PortAddress};
+pub use availability::Availability;
 pub use check::{
     Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
     Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe, is_printable,

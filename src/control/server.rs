@@ -1,0 +1,178 @@
+//! The server's side of the control socket.
+
+use std::convert::Infallible;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::director::Command;
+
+/// Connections served at a time; further ones wait.
+const CONNECTIONS: usize = 64;
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 8 * 1024;
+/// Header lines of a request.
+const HEADERS: usize = 64;
+/// Time for a request's head, and for the whole connection.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// Why the control socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A living daemon answers there.
+    #[error("another director already answers on {0}; choose another --socket or stop it")]
+    InUse(PathBuf),
+    /// The file system refused.
+    #[error("control socket {0}: {1}")]
+    Io(PathBuf, std::io::Error),
+}
+
+/// A listening control socket. Dropping it removes the socket file.
+#[derive(Debug)]
+pub struct Server {
+    path: PathBuf,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens on `path` and hands requests to the director. A socket file that nobody
+    /// answers on is replaced.
+    pub async fn start(path: &Path, director: mpsc::Sender<Command>) -> Result<Self, ServerError> {
+        let listener = bind(path).await?;
+        let task = tokio::spawn(accept(listener, director));
+        Ok(Self {
+            path: path.to_owned(),
+            task,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        // Already gone is as good as removed.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn bind(path: &Path) -> Result<UnixListener, ServerError> {
+    let failed = |error| ServerError::Io(path.to_owned(), error);
+    if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    if std::fs::symlink_metadata(path).is_ok() {
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(ServerError::InUse(path.to_owned()));
+        }
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    let mode = std::fs::Permissions::from_mode(0o660);
+    std::fs::set_permissions(path, mode).map_err(failed)?;
+    Ok(listener)
+}
+
+async fn accept(listener: UnixListener, director: mpsc::Sender<Command>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let place = Arc::clone(&places)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let director = director.clone();
+                tokio::spawn(async move {
+                    serve(stream, director).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a control connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, director: mpsc::Sender<Command>) {
+    let service = service_fn(move |request| {
+        let director = director.clone();
+        async move { Ok::<_, Infallible>(answer(request, &director).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(CONNECTION_TIME, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "control connection ended"),
+        Err(_) => tracing::debug!("control connection took too long"),
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    director: &mpsc::Sender<Command>,
+) -> Response<Full<Bytes>> {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/v1/status") => match ask(director, Command::Status).await {
+            Some(status) => match serde_json::to_vec(&status) {
+                Ok(body) => json(StatusCode::OK, body),
+                Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            },
+            None => gone(),
+        },
+        (&Method::POST, "/v1/reload") => match ask(director, Command::Reload).await {
+            Some(Ok(())) => json(StatusCode::OK, b"{}".to_vec()),
+            Some(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+            None => gone(),
+        },
+        (_, "/v1/status" | "/v1/reload") => refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path does not know that method",
+        ),
+        _ => refusal(StatusCode::NOT_FOUND, "no such path"),
+    }
+}
+
+async fn ask<T>(
+    director: &mpsc::Sender<Command>,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    director.send(command(reply)).await.ok()?;
+    answer.await.ok()
+}
+
+fn gone() -> Response<Full<Bytes>> {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "the director is stopping")
+}
+
+fn refusal(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let body = serde_json::json!({ "error": text });
+    json(status, body.to_string().into_bytes())
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let value = hyper::header::HeaderValue::from_static("application/json");
+    response
+        .headers_mut()
+        .insert(hyper::header::CONTENT_TYPE, value);
+    response
+}

@@ -1,0 +1,81 @@
+//! Which checks run, and who depends on them.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Check, Outcome, ServiceKey};
+
+use super::CheckId;
+
+/// A real server of a service: the service and the position in its configuration.
+type Dependant = (ServiceKey, usize);
+
+/// The checks that run. Equal checks are one, whoever asked for them.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    next: u64,
+    ids: BTreeMap<Check, CheckId>,
+    running: BTreeMap<CheckId, Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    dependants: Vec<Dependant>,
+    last: Option<(Outcome, String)>,
+}
+
+/// What a change of the wanted checks means for the outside.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    pub(super) started: Vec<(CheckId, Check)>,
+    pub(super) ended: Vec<CheckId>,
+}
+
+impl Checks {
+    /// Runs exactly the wanted checks. One that ran before keeps its id and last outcome.
+    pub(super) fn replace(&mut self, wanted: BTreeMap<Check, Vec<Dependant>>) -> Replaced {
+        let mut before = std::mem::take(&mut self.ids);
+        let mut replaced = Replaced::default();
+        for (check, dependants) in wanted {
+            let id = before.remove(&check).unwrap_or_else(|| {
+                let id = CheckId(self.next);
+                self.next += 1;
+                replaced.started.push((id, check.clone()));
+                id
+            });
+            self.running.entry(id).or_default().dependants = dependants;
+            self.ids.insert(check, id);
+        }
+        for id in before.into_values() {
+            self.running.remove(&id);
+            replaced.ended.push(id);
+        }
+        replaced
+    }
+
+    /// Remembers an outcome and says whom it concerns. An outcome of a check that has ended
+    /// concerns nobody.
+    pub(super) fn record(
+        &mut self,
+        id: CheckId,
+        outcome: &Outcome,
+        detail: &str,
+    ) -> Vec<Dependant> {
+        let Some(running) = self.running.get_mut(&id) else {
+            return Vec::new();
+        };
+        running.last = Some((outcome.clone(), detail.to_owned()));
+        running.dependants.clone()
+    }
+
+    /// Id of a running check.
+    pub(super) fn id(&self, check: &Check) -> Option<CheckId> {
+        self.ids.get(check).copied()
+    }
+
+    /// Last outcome of a running check, with the description of a success.
+    pub(super) fn last(&self, check: &Check) -> Option<(&Outcome, &str)> {
+        let running = self.running.get(self.ids.get(check)?)?;
+        let (outcome, detail) = running.last.as_ref()?;
+        Some((outcome, detail))
+    }
+}

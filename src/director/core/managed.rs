@@ -1,0 +1,233 @@
+//! One managed virtual service.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::{RealCheck, VirtualService};
+use crate::health::{Event, Machine, Transition};
+use crate::model::{Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::reconcile::{Desired, RealServer, ServiceState, desired};
+
+use super::super::notice::Notice;
+use super::{Action, FIRST_CHECKS, FallbackCommand};
+
+/// A virtual service with the state of its real servers.
+#[derive(Debug)]
+pub(super) struct Managed {
+    pub(super) virtual_service: Arc<VirtualService>,
+    /// In the order of the configuration.
+    pub(super) reals: Vec<Real>,
+    /// The fallback waits for first checks until then.
+    pub(super) hold_until: Option<Instant>,
+    /// Whether no real server was usable when last planned; `None` before.
+    abandoned: Option<bool>,
+}
+
+/// State of one real server.
+#[derive(Debug)]
+pub(super) struct Real {
+    pub(super) machine: Machine,
+    pub(super) hand_weight: Option<u32>,
+    /// A transition that no message has told of yet.
+    untold: Option<Transition>,
+}
+
+impl Managed {
+    /// State for a service of a configuration. What `previous` knows of the same server
+    /// under the same check is kept.
+    pub(super) fn new(
+        virtual_service: Arc<VirtualService>,
+        previous: Option<Self>,
+        observed: Option<&Entry>,
+        now: Instant,
+    ) -> Self {
+        let abandoned = previous.as_ref().and_then(|previous| previous.abandoned);
+        let mut known: Vec<_> = previous
+            .into_iter()
+            .flat_map(|p| {
+                let reals = p.virtual_service.reals.clone();
+                reals.into_iter().zip(p.reals)
+            })
+            .collect();
+        let reals = virtual_service
+            .reals
+            .iter()
+            .map(|wanted| {
+                let same = known.iter().position(|(before, _)| {
+                    before.destination.key == wanted.destination.key && before.check == wanted.check
+                });
+                match same {
+                    Some(position) => {
+                        let (before, mut real) = known.swap_remove(position);
+                        if before.destination.weight != wanted.destination.weight {
+                            real.hand_weight = None;
+                        }
+                        real
+                    }
+                    None => Real::new(&wanted.check, wanted.destination.key, observed, now),
+                }
+            })
+            .collect();
+        let mut managed = Self {
+            virtual_service,
+            reals,
+            hold_until: None,
+            abandoned,
+        };
+        if managed.is_waiting_for_first_checks() && abandoned != Some(true) {
+            managed.hold_until = Some(now + FIRST_CHECKS);
+        }
+        managed
+    }
+
+    fn is_waiting_for_first_checks(&self) -> bool {
+        self.reals
+            .iter()
+            .any(|real| real.machine.availability() == crate::model::Availability::Unknown)
+    }
+
+    /// The check of a real server, if it has one.
+    pub(super) fn check(&self, index: usize) -> Option<&Check> {
+        match &self.virtual_service.reals.get(index)?.check {
+            RealCheck::Probe(check) => Some(check),
+            RealCheck::Always | RealCheck::Off => None,
+        }
+    }
+
+    pub(super) fn handle_outcome(
+        &mut self,
+        index: usize,
+        outcome: &Outcome,
+        detail: &str,
+        now: Instant,
+    ) -> Option<Event> {
+        let limit = self.virtual_service.failure_count;
+        let real = self.reals.get_mut(index)?;
+        let event = real.machine.handle_outcome(outcome, detail, limit, now);
+        if self.hold_until.is_some() && !self.is_waiting_for_first_checks() {
+            self.hold_until = None;
+        }
+        event
+    }
+
+    pub(super) fn handle_maintenance(
+        &mut self,
+        index: usize,
+        on: bool,
+        now: Instant,
+    ) -> Option<Event> {
+        self.reals
+            .get_mut(index)?
+            .machine
+            .handle_maintenance(on, now)
+    }
+
+    /// A transition ends what an operator set by hand, and waits to be told.
+    pub(super) fn note_transition(&mut self, index: usize, transition: Transition) {
+        if let Some(real) = self.reals.get_mut(index) {
+            real.hand_weight = None;
+            real.untold = Some(transition);
+        }
+    }
+
+    /// How the service should look.
+    pub(super) fn desired(&self, readd_quiescent: bool, observed: Option<&Entry>) -> Desired {
+        let configured = &self.virtual_service.reals;
+        let reals: Vec<RealServer> = configured
+            .iter()
+            .zip(&self.reals)
+            .map(|(configured, real)| RealServer {
+                destination: configured.destination,
+                availability: real.machine.availability(),
+                hand_weight: real.hand_weight,
+            })
+            .collect();
+        desired(&ServiceState {
+            service: &self.virtual_service.service,
+            quiescent: self.virtual_service.quiescent,
+            readd_quiescent,
+            reals: &reals,
+            fallback: self.virtual_service.fallback,
+            hold_fallback: self.hold_until.is_some(),
+            observed,
+        })
+    }
+
+    /// Whether real servers can carry the service; what follows when that changed.
+    pub(super) fn note_abandoned(&mut self, key: ServiceKey, abandoned: bool) -> Vec<Action> {
+        let before = self.abandoned.replace(abandoned).unwrap_or(false);
+        if before == abandoned {
+            return Vec::new();
+        }
+        let mut actions = vec![Action::Notice(Notice::abandoned(key, abandoned))];
+        if let Some(command) = &self.virtual_service.fallback_command {
+            actions.push(Action::Fallback(FallbackCommand {
+                command: command.clone(),
+                start: abandoned,
+                service: key,
+            }));
+        }
+        actions
+    }
+
+    /// The transition of a server, to be told with the operation that carries it out.
+    pub(super) fn take_transition(&mut self, server: &DestinationKey) -> Option<Transition> {
+        let configured = &self.virtual_service.reals;
+        let mut reals = configured.iter().zip(&mut self.reals);
+        reals
+            .find(|(configured, real)| {
+                configured.destination.key == *server && real.untold.is_some()
+            })
+            .and_then(|(_, real)| real.untold.take())
+    }
+
+    /// Transitions that no operation told of.
+    pub(super) fn take_transitions(&mut self) -> Vec<(DestinationKey, Transition)> {
+        let configured = &self.virtual_service.reals;
+        configured
+            .iter()
+            .zip(&mut self.reals)
+            .filter_map(|(configured, real)| {
+                Some((configured.destination.key, real.untold.take()?))
+            })
+            .collect()
+    }
+
+    /// Positions of the lines that name a destination; usually one.
+    pub(super) fn positions(&self, server: &DestinationKey) -> Vec<usize> {
+        let reals = self.virtual_service.reals.iter().enumerate();
+        reals
+            .filter(|(_, real)| real.destination.key == *server)
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    /// Whether a destination is the fallback and no real server.
+    pub(super) fn is_fallback(&self, server: &DestinationKey) -> bool {
+        self.virtual_service
+            .fallback
+            .is_some_and(|f| f.key == *server)
+            && self.positions(server).is_empty()
+    }
+}
+
+impl Real {
+    fn new(
+        check: &RealCheck,
+        server: DestinationKey,
+        observed: Option<&Entry>,
+        now: Instant,
+    ) -> Self {
+        let found = observed.and_then(|entry| entry.destinations.get(&server));
+        let machine = match check {
+            RealCheck::Always => Machine::always_up(now),
+            RealCheck::Off => Machine::off(now),
+            RealCheck::Probe(_) => Machine::unknown(found.is_some_and(|d| d.weight > 0), now),
+        };
+        Self {
+            machine,
+            hand_weight: None,
+            untold: None,
+        }
+    }
+}

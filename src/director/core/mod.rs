@@ -1,0 +1,316 @@
+//! The director's state and every decision about it. No I/O: events come in through the
+//! `handle_*` methods with the time at which they happened, effects go out as [`Action`]s.
+//!
+//! ```text
+//! outcomes, maintenance, ─► machines ─► dirty services ─► desired ─► plan ─► Action::Apply
+//! drift, reload, stop                                                           │
+//!            ▲                            table (what the kernel holds) ◄── handle_applied
+//!            └──────────────────────────────── Action::Reread ◄── refusals ─────┘
+//! ```
+//!
+//! - An event never edits the kernel; it marks services dirty. [`Core::poll_action`] plans
+//!   all dirty services at once, with one plan in flight at a time, so a burst of outcomes
+//!   costs one batch.
+//! - `table` is what the kernel is believed to hold of the managed services: read at start,
+//!   then followed through what was applied and what was re-read. Other services are never
+//!   in it.
+//! - An operation that the kernel refused makes its service wait (1 s, doubling to 30 s), be
+//!   read again and be planned again. The first refusal is logged, repeats are not.
+
+mod applied;
+mod checks;
+mod drift;
+mod managed;
+mod reload;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use applied::Refused;
+pub use status::LastRound;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::health::Event;
+use crate::model::{Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
+use crate::reconcile;
+
+use super::lane::CheckId;
+use super::notice::Notice;
+use checks::Checks;
+use managed::Managed;
+
+/// How long a service without a usable server waits for its first check results before the
+/// fallback steps in. Long enough for servers that answer, short enough for clients.
+const FIRST_CHECKS: Duration = Duration::from_secs(1);
+
+/// Something for the outside to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Begin a check; its outcomes come back under the id.
+    StartCheck(CheckId, Check),
+    /// End a check.
+    StopCheck(CheckId),
+    /// Carry out a plan and report it to [`Core::handle_applied`].
+    Apply(Vec<Operation>),
+    /// Read these services from the kernel and report them to [`Core::handle_observed`].
+    Reread(Vec<ServiceKey>),
+    /// Run a fallback command.
+    Fallback(FallbackCommand),
+    /// Tell the operator.
+    Notice(Notice),
+}
+
+/// A fallback command to run: `COMMAND start|stop ADDRESS:PORT PROTOCOL`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallbackCommand {
+    /// Command line as configured.
+    pub command: String,
+    /// Whether the service lost its last server (`start`) or got one back (`stop`).
+    pub start: bool,
+    /// The service.
+    pub service: ServiceKey,
+}
+
+/// What the director is doing, as it stands in some messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+}
+
+/// The director's state.
+#[derive(Debug)]
+pub struct Core {
+    config: Arc<Config>,
+    phase: Phase,
+    services: BTreeMap<ServiceKey, Managed>,
+    checks: Checks,
+    /// What the kernel holds of the services concerned.
+    table: Table,
+    dirty: BTreeSet<ServiceKey>,
+    /// Services that no configuration names any more and that are still in `table`.
+    unwanted: BTreeSet<ServiceKey>,
+    in_flight: bool,
+    /// Counts plans, so that a reading of the kernel from before a plan is recognised.
+    generation: u64,
+    refusals: BTreeMap<ServiceKey, applied::Refusal>,
+    /// Services that are being read from the kernel; they are not planned meanwhile.
+    unread: BTreeSet<ServiceKey>,
+    actions: VecDeque<Action>,
+}
+
+impl Core {
+    /// A director for a configuration, over what the kernel holds now of its services.
+    pub fn new(config: Arc<Config>, observed: Table, now: Instant) -> Self {
+        let mut core = Self {
+            config: Arc::clone(&config),
+            phase: Phase::Running,
+            services: BTreeMap::new(),
+            checks: Checks::default(),
+            table: Table::new(),
+            dirty: BTreeSet::new(),
+            unwanted: BTreeSet::new(),
+            in_flight: false,
+            generation: 0,
+            refusals: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            actions: VecDeque::new(),
+        };
+        core.adopt(config, observed, now);
+        core
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// A check finished. `detail` describes a success.
+    pub fn handle_outcome(&mut self, id: CheckId, outcome: &Outcome, detail: &str, now: Instant) {
+        for (key, index) in self.checks.record(id, outcome, detail) {
+            let Some(managed) = self.services.get_mut(&key) else {
+                continue;
+            };
+            if let Some(event) = managed.handle_outcome(index, outcome, detail, now) {
+                self.note_event(&key, index, event);
+            }
+        }
+    }
+
+    /// The operator's maintenance wishes: `wanted` says of a service and the position of one
+    /// of its real servers whether it is in maintenance.
+    pub fn handle_maintenance(
+        &mut self,
+        wanted: impl Fn(&ServiceKey, usize) -> bool,
+        now: Instant,
+    ) {
+        let mut events = Vec::new();
+        for (key, managed) in &mut self.services {
+            for index in 0..managed.reals.len() {
+                let event = managed.handle_maintenance(index, wanted(key, index), now);
+                events.extend(event.map(|event| (*key, index, event)));
+            }
+        }
+        for (key, index, event) in events {
+            self.note_event(&key, index, event);
+        }
+    }
+
+    /// Time passed: see [`Core::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for (key, managed) in &mut self.services {
+            if managed.hold_until.is_some_and(|until| until <= now) {
+                managed.hold_until = None;
+                self.dirty.insert(*key);
+            }
+        }
+        self.retry_refused(now);
+    }
+
+    /// When [`Core::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let holds = self.services.values().filter_map(|m| m.hold_until);
+        let retries = self.refusals.values().filter_map(applied::Refusal::due);
+        holds.chain(retries).min()
+    }
+
+    /// The next thing to do, if any.
+    pub fn poll_action(&mut self, now: Instant) -> Option<Action> {
+        if self.actions.is_empty() && !self.in_flight {
+            self.plan_dirty(now);
+        }
+        self.actions.pop_front()
+    }
+
+    /// The director is to end: services with `cleanstop` leave the kernel, the others stay
+    /// exactly as they are. Checks end.
+    pub fn stop(&mut self) {
+        self.phase = Phase::Stopping;
+        self.dirty.clear();
+        self.refusals.clear();
+        self.unread.clear();
+        let ended = self.checks.replace(BTreeMap::new()).ended;
+        self.actions
+            .extend(ended.into_iter().map(Action::StopCheck));
+        let gone: Vec<ServiceKey> = self
+            .services
+            .iter()
+            .filter(|(_, managed)| managed.virtual_service.cleanstop)
+            .map(|(key, _)| *key)
+            .collect();
+        self.services.clear();
+        for key in gone {
+            self.unwanted.insert(key);
+            self.dirty.insert(key);
+        }
+    }
+
+    /// Whether everything that was decided has been carried out.
+    pub fn is_settled(&self) -> bool {
+        !self.in_flight && self.dirty.is_empty() && self.actions.is_empty()
+    }
+
+    /// How many plans were made; see [`Core::handle_drift`].
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the kernel should hold of the managed services, as far as it is known: the basis
+    /// of a drift check. `None` while a plan is under way, when the answer would be stale.
+    pub fn believed_table(&self) -> Option<&Table> {
+        (!self.in_flight).then_some(&self.table)
+    }
+
+    fn note_event(&mut self, key: &ServiceKey, index: usize, event: Event) {
+        let Some(managed) = self.services.get_mut(key) else {
+            return;
+        };
+        let server = managed.virtual_service.reals[index].destination.key;
+        match event {
+            Event::Transition(transition) => {
+                managed.note_transition(index, transition);
+                self.dirty.insert(*key);
+            }
+            Event::SoftFailure {
+                count,
+                limit,
+                reason,
+            } => {
+                let notice = Notice::soft_failure(*key, server, count, limit, reason.as_str());
+                self.actions.push_back(Action::Notice(notice));
+            }
+            Event::SoftRecovery => {
+                let notice = Notice::soft_recovery(*key, server);
+                self.actions.push_back(Action::Notice(notice));
+            }
+        }
+    }
+
+    fn plan_dirty(&mut self, now: Instant) {
+        let mut wanted: BTreeMap<ServiceKey, Option<Entry>> = BTreeMap::new();
+        let due: Vec<ServiceKey> = self
+            .dirty
+            .iter()
+            .filter(|key| !self.is_waiting(key, now))
+            .copied()
+            .collect();
+        for key in due {
+            self.dirty.remove(&key);
+            if self.unwanted.contains(&key) {
+                wanted.insert(key, None);
+                continue;
+            }
+            let Some(managed) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let desired = managed.desired(self.config.readd_quiescent, self.table.get(&key));
+            let follow_up = managed.note_abandoned(key, desired.abandoned);
+            self.actions.extend(follow_up);
+            wanted.insert(key, Some(desired.entry));
+        }
+        let plan = reconcile::plan(&wanted, &self.table);
+        let touched: BTreeSet<&ServiceKey> =
+            plan.operations().iter().map(Operation::service).collect();
+        for key in wanted.keys().filter(|key| !touched.contains(key)) {
+            self.settle(key);
+        }
+        if !plan.is_empty() {
+            self.in_flight = true;
+            self.generation += 1;
+            self.actions
+                .push_back(Action::Apply(plan.into_operations()));
+        }
+    }
+
+    /// A service needs no (more) change: transitions that no operation told of are told now.
+    fn settle(&mut self, key: &ServiceKey) {
+        if let Some(refusal) = self.refusals.remove(key) {
+            let notice = Notice::accepted(*key, refusal.attempts());
+            self.actions.push_back(Action::Notice(notice));
+        }
+        if self.unwanted.contains(key) && !self.table.contains_key(key) {
+            self.unwanted.remove(key);
+        }
+        if let Some(managed) = self.services.get_mut(key) {
+            for (server, transition) in managed.take_transitions() {
+                let notice = Notice::transition(*key, server, &transition);
+                self.actions.push_back(Action::Notice(notice));
+            }
+        }
+    }
+
+    /// Standing of each real server of a service, in the order of the configuration.
+    pub fn standings(&self, key: &ServiceKey) -> Vec<Availability> {
+        self.services.get(key).map_or_else(Vec::new, |managed| {
+            managed
+                .reals
+                .iter()
+                .map(|r| r.machine.availability())
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! The core's part of the status.
+
+use std::time::Instant;
+
+use crate::model::{
+    Availability, Check, DestinationKey, Entry, Method, Outcome, ProbeKind, ServiceKey,
+};
+
+use super::super::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus};
+use super::managed::Managed;
+use super::{CheckId, Core};
+
+/// A check's last round, as the lane saw it: rounds, seconds ago, milliseconds.
+pub type LastRound = (u64, Option<f64>, Option<f64>);
+
+impl Core {
+    /// State of every managed service. `last_round` says of a check when it last ran.
+    pub fn service_statuses(
+        &self,
+        now: Instant,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> Vec<ServiceStatus> {
+        self.services
+            .iter()
+            .map(|(key, managed)| self.service_status(key, managed, now, last_round))
+            .collect()
+    }
+
+    fn service_status(
+        &self,
+        key: &ServiceKey,
+        managed: &Managed,
+        now: Instant,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> ServiceStatus {
+        let entry = self.table.get(key);
+        let virtual_service = &managed.virtual_service;
+        let wanted = managed.desired(self.config.readd_quiescent, entry).entry;
+        let is_used = |server: &DestinationKey| {
+            entry
+                .and_then(|e| e.destinations.get(server))
+                .is_some_and(|d| d.weight > 0)
+        };
+        let servers: Vec<_> = (0..managed.reals.len())
+            .map(|index| self.server_status(managed, index, entry, &wanted, now, last_round))
+            .collect();
+        let fallback = virtual_service.fallback.map(|fallback| FallbackStatus {
+            server: fallback.key.to_string(),
+            active: is_used(&fallback.key) && managed.is_fallback(&fallback.key),
+        });
+        ServiceStatus {
+            service: key.to_string(),
+            scheduler: virtual_service
+                .service
+                .scheduler
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), ToString::to_string),
+            in_kernel: entry.is_some(),
+            in_service: virtual_service
+                .reals
+                .iter()
+                .filter(|real| is_used(&real.destination.key))
+                .count(),
+            configured: servers.len(),
+            fallback,
+            refused_attempts: self
+                .refusals
+                .get(key)
+                .map_or(0, super::applied::Refusal::attempts),
+            servers,
+        }
+    }
+
+    fn server_status(
+        &self,
+        managed: &Managed,
+        index: usize,
+        entry: Option<&Entry>,
+        wanted: &Entry,
+        now: Instant,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> ServerStatus {
+        let destination = managed.virtual_service.reals[index].destination;
+        let real = &managed.reals[index];
+        let machine = &real.machine;
+        let weight = |entry: &Entry| entry.destinations.get(&destination.key).map(|d| d.weight);
+        let without_hand = match machine.availability() {
+            Availability::Up | Availability::Unknown => destination.weight,
+            Availability::Down | Availability::Maintenance => 0,
+        };
+        ServerStatus {
+            server: destination.key.to_string(),
+            state: machine.availability().word().to_owned(),
+            since_seconds: now.saturating_duration_since(machine.since()).as_secs_f64(),
+            reason: machine.reason().map(ToString::to_string),
+            failures: machine.failures(),
+            failure_limit: managed.virtual_service.failure_count,
+            weight_wanted: weight(wanted),
+            weight_in_kernel: entry.and_then(weight),
+            weight_without_hand: real.hand_weight.map(|_| without_hand),
+            check: managed
+                .check(index)
+                .map(|check| self.check_status(check, last_round)),
+        }
+    }
+
+    fn check_status(
+        &self,
+        check: &Check,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> CheckStatus {
+        let (rounds, last_seconds_ago, latency_ms) =
+            self.checks.id(check).map_or((0, None, None), last_round);
+        let last_result = self
+            .checks
+            .last(check)
+            .map(|(outcome, detail)| match outcome {
+                Outcome::Up => format!("up: {detail}"),
+                Outcome::Down(reason) => reason.to_string(),
+                Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
+            });
+        CheckStatus {
+            what: format!("{} {}", word(check), check.target),
+            rounds,
+            last_seconds_ago,
+            latency_ms,
+            last_result,
+        }
+    }
+}
+
+/// The word for a check's thorough probe.
+fn word(check: &Check) -> &'static str {
+    let probe = match &check.method {
+        Method::Single(probe) => probe,
+        Method::Combined { negotiate, .. } => negotiate,
+    };
+    match &probe.kind {
+        ProbeKind::Connect => "connect",
+        ProbeKind::Ping { .. } => "ping",
+        ProbeKind::Http(http) if http.tls => "https",
+        ProbeKind::Http(_) => "http",
+        ProbeKind::SimpleTcp(_) => "simpletcp",
+        ProbeKind::External(_) => "external",
+    }
+}

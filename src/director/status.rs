@@ -1,0 +1,94 @@
+//! What the director knows, in the form that is handed out: by the control socket as JSON,
+//! by `directord status` as text.
+
+use serde::{Deserialize, Serialize};
+
+/// State of a director.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the running program.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// The configuration in force.
+    pub config: String,
+    /// Seconds since the director started.
+    pub uptime_seconds: f64,
+    /// Why the newest configuration file could not be taken into force, if so.
+    pub reload_error: Option<String>,
+    /// Why the kernel could not be reached at the last attempt, if so.
+    pub kernel_error: Option<String>,
+    /// Every managed virtual service, in the order of `ipvsadm -L`.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// State of a virtual service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// `tcp:192.0.2.1:80` or `fwm:7`.
+    pub service: String,
+    /// Scheduler.
+    pub scheduler: String,
+    /// Whether the kernel holds the service.
+    pub in_kernel: bool,
+    /// Real servers with connections coming in: weight above 0 in the kernel.
+    pub in_service: usize,
+    /// Configured real servers.
+    pub configured: usize,
+    /// The fallback, if one is configured.
+    pub fallback: Option<FallbackStatus>,
+    /// Last refusal of the kernel that is not overcome, by attempts so far.
+    pub refused_attempts: u32,
+    /// The real servers, in the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// State of a fallback.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FallbackStatus {
+    /// Address and port.
+    pub server: String,
+    /// Whether it serves now.
+    pub active: bool,
+}
+
+/// State of a real server in one virtual service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Address and port, as the kernel files it.
+    pub server: String,
+    /// `up`, `down`, `unknown` or `maintenance`.
+    pub state: String,
+    /// Seconds since the state began.
+    pub since_seconds: f64,
+    /// Why the state is what it is.
+    pub reason: Option<String>,
+    /// Failed checks in a row that did not change the state yet.
+    pub failures: u32,
+    /// Failed checks in a row that take the server out.
+    pub failure_limit: u32,
+    /// Weight that the director wants; `None` when the server should not be in the table.
+    pub weight_wanted: Option<u32>,
+    /// Weight in the kernel; `None` when it is not in the table.
+    pub weight_in_kernel: Option<u32>,
+    /// The weight was set by hand and is kept until the next transition; this is the weight
+    /// that the configuration and the checks would give.
+    pub weight_without_hand: Option<u32>,
+    /// The check; `None` when the server is not checked.
+    pub check: Option<CheckStatus>,
+}
+
+/// A check's last round.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// What is checked: `http 192.0.2.21:80`.
+    pub what: String,
+    /// Rounds so far.
+    pub rounds: u64,
+    /// Seconds since the last round ended; `None` before the first.
+    pub last_seconds_ago: Option<f64>,
+    /// Milliseconds that the last round took.
+    pub latency_ms: Option<f64>,
+    /// Outcome of the last round that was told: `up`, or why not.
+    pub last_result: Option<String>,
+}
