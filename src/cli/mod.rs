@@ -1,5 +1,7 @@
 //! Command line, listings, personalities, logging, exit codes.
 
+pub mod exit;
+pub mod ldirectord;
 pub mod listing;
 pub mod logging;
 

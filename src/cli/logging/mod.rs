@@ -24,6 +24,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::filter::Targets;
@@ -31,9 +32,10 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 pub use destination::{Destination, Facility, UnknownFacility};
 pub use line::Identity;
+pub use writer::open_file;
 
 use layer::RecordLayer;
-use line::Record;
+use line::{Record, Text};
 use queue::Queue;
 use writer::{Outputs, Writer};
 
@@ -107,7 +109,15 @@ impl Logger {
         self.shared.queue.lost()
     }
 
-    fn submit(&self, level: tracing::Level, text: String) {
+    /// Logs a message without fields and without `tracing`: for commands that end before
+    /// there is a daemon to install a log for.
+    pub fn say(&self, level: Level, message: &str) {
+        let mut text = Text::default();
+        text.add("message", message);
+        self.submit(level, text.finish());
+    }
+
+    fn submit(&self, level: Level, text: String) {
         self.shared.queue.push(Record {
             time: SystemTime::now(),
             level,

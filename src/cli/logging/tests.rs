@@ -41,7 +41,7 @@ fn bench(directory: &Path, destination: Destination) -> Bench {
 
 impl Bench {
     fn log(&self, text: &str) {
-        self.logger.submit(tracing::Level::INFO, text.to_owned());
+        self.logger.submit(Level::INFO, text.to_owned());
     }
 
     /// Ends the log and returns what came out of standard output and error.

@@ -1,6 +1,6 @@
 //! The thread that writes lines to their destination.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -90,16 +90,18 @@ impl Writer {
                 write_stream(self.outputs.stderr.as_fd(), text.as_bytes(), patient)
             }
             Destination::Syslog(_) => self.send_syslog(text.as_bytes()),
-            Destination::File(path) => match append(path, text.as_bytes()) {
-                Ok(()) => {
-                    self.file_failed = false;
-                    Ok(())
+            Destination::File(path) => {
+                match open_file(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+                    Ok(()) => {
+                        self.file_failed = false;
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.fall_back(path, &error, &text);
+                        Err(error)
+                    }
                 }
-                Err(error) => {
-                    self.fall_back(path, &error, &text);
-                    Err(error)
-                }
-            },
+            }
         }
     }
 
@@ -140,15 +142,15 @@ impl Writer {
     }
 }
 
-/// Opens, appends, closes. A named pipe without a reader fails instead of blocking.
-fn append(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Opens a log file for appending, creating it if need be. A named pipe without a reader
+/// fails instead of blocking.
+pub fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new()
         .append(true)
         .create(true)
         .custom_flags(flags.bits())
-        .open(path)?
-        .write_all(text)
+        .open(path)
 }
 
 /// Writes a line to a pipe, socket or terminal without blocking in the write itself;
