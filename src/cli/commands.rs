@@ -96,7 +96,12 @@ fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
     } else {
         LevelFilter::INFO
     };
-    let logger = Logger::new(Identity::new("directord", "directord"), Destination::of_foreground())?;
+    let identity = Identity {
+        program: "directord".to_owned(),
+        instance: instance_of(&loaded.path),
+        pid: std::process::id(),
+    };
+    let logger = Logger::new(identity, Destination::of_foreground())?;
     logger.install(level)?;
     let log = if options.log_stderr || options.debug {
         LogChoice::Fixed
@@ -112,6 +117,12 @@ fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
     let result = daemon::run(daemon, Box::new(|| tracing::debug!("ready")));
     logger.flush(std::time::Duration::from_secs(1));
     result.map(|()| Exit::Success)
+}
+
+/// Last part of a path: how log files name the instance.
+fn instance_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 fn open_kernel() -> anyhow::Result<kernel::ipvs::Client> {

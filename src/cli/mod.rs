@@ -26,7 +26,7 @@ use exit::Exit;
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called = arguments.first().map(Path::new).and_then(Path::file_name);
     if called.is_some_and(|name| name == "ldirectord") {
-        return personality::main(arguments.into_iter().skip(1));
+        return personality::main(&arguments);
     }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -38,7 +38,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     if let Command::Ldirectord { arguments } = arguments.command {
-        return personality::main(arguments.into_iter());
+        let name = OsString::from("ldirectord");
+        let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
+        return personality::main(&arguments);
     }
     match commands::run(arguments.command) {
         Ok(exit) => exit.into(),

@@ -198,18 +198,22 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Text that can stand in one line of a log or terminal: control characters, line and
-/// paragraph separators and bidirectional overrides are escaped, the length is bounded.
+/// Whether a character can stand in a line of a log or on a terminal: no control
+/// character, no line or paragraph separator, no bidirectional mark or override.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One line of at most `max` bytes, with unprintable characters escaped.
 fn printable(text: &str, max: usize) -> String {
     let mut line = String::with_capacity(text.len().min(max));
     for c in text.chars() {
-        let unsafe_in_a_line = c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         let before = line.len();
-        if unsafe_in_a_line {
-            line.extend(c.escape_default());
-        } else {
+        if is_printable(c) {
             line.push(c);
+        } else {
+            line.extend(c.escape_default());
         }
         if line.len() > max {
             line.truncate(before);

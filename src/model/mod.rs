@@ -16,7 +16,7 @@ pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
     Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
-    Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe,
+    Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
 pub use operation::{Failure, Operation};
