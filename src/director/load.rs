@@ -173,7 +173,8 @@ pub fn load(path: &Path, known: Option<&Answers>) -> Result<Loaded, LoadError> {
         config,
         mut warnings,
     } = parsed.resolve(&names.collect()).map_err(rejected)?;
-    let findings = look_at_files(&config, &path.display().to_string());
+    let mut findings = look_at_files(&config, &path.display().to_string());
+    findings.extend(not_done(&config, &path.display().to_string()));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -247,6 +248,28 @@ fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
                     format!("unable to open monitorfile {}: no such directory", file.path),
                 ));
             }
+        }
+    }
+    findings
+}
+
+/// Directives that are understood but that this version does not act on: nobody should
+/// wait for a mail that never comes.
+fn not_done(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let warning = |line, what: &str| {
+        let message = format!("{what}, which this version does not do");
+        Diagnostic::at_line(Severity::Warning, path, line, message)
+    };
+    let services = &config.services;
+    let mails = services.iter().find(|service| service.mail.recipients.is_some());
+    if let Some(service) = mails {
+        findings.push(warning(service.line.0, "emailalert asks for mail"));
+    }
+    for service in services {
+        if let Some(file) = &service.monitor_file {
+            let what = "monitorfile asks for a line for each check";
+            findings.push(warning(file.line.0, what));
         }
     }
     findings
