@@ -125,3 +125,87 @@ impl Handle {
         self.ask(move |ipvs| ipvs.stop_daemon(role)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::kernel::fake;
+    use crate::kernel::suite::{destination, numbered, service};
+    use crate::model::Forwarding;
+
+    fn add(number: u16) -> Operation {
+        Operation::AddService(numbered(number), service("rr"))
+    }
+
+    #[tokio::test]
+    async fn requests_reach_the_table_in_order() {
+        let handle = Handle::start(Box::new(fake::Table::new())).unwrap();
+        assert_eq!(handle.apply(vec![add(1), add(2)]).await, Ok(vec![]));
+        assert_eq!(handle.dump().await.unwrap().len(), 2);
+        let keys = vec![numbered(2), numbered(3)];
+        let found = handle.dump_services(keys).await.unwrap();
+        let there: Vec<_> = found.values().map(Option::is_some).collect();
+        assert_eq!(there, [true, false]);
+        assert_eq!(handle.info().await.unwrap().version, (1, 2, 1));
+        handle.zero(None).await.unwrap();
+        handle.flush().await.unwrap();
+        assert!(handle.dump().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn drift_names_the_services_that_other_hands_changed() {
+        let shared = Arc::new(Mutex::new(fake::Table::new()));
+        let handle = Handle::start(Box::new(Arc::clone(&shared))).unwrap();
+        let server = destination("198.51.100.1", 80, Forwarding::Masquerade, 1);
+        let operations = vec![
+            add(1),
+            Operation::AddDestination(numbered(1), server),
+            add(2),
+        ];
+        handle.apply(operations).await.unwrap();
+        let observed = handle.dump().await.unwrap();
+        let table = observed.iter().map(|(key, found)| (*key, found.to_entry()));
+        let wanted = Arc::new(table.collect::<Table>());
+        assert!(handle.drift(Arc::clone(&wanted)).await.unwrap().is_empty());
+        let mut hand = shared.lock().unwrap();
+        hand.services_mut().remove(&numbered(1));
+        drop(hand);
+        let drift = handle.drift(wanted).await.unwrap();
+        assert_eq!(drift, [numbered(1)].into());
+    }
+
+    #[tokio::test]
+    async fn time_outs_and_sync_daemons_pass_through() {
+        let handle = Handle::start(Box::new(fake::Table::new())).unwrap();
+        let timeouts = Timeouts {
+            tcp: 1,
+            tcp_fin: 2,
+            udp: 3,
+        };
+        handle.set_timeouts(timeouts).await.unwrap();
+        assert_eq!(handle.timeouts().await, Ok(timeouts));
+        let daemon = SyncDaemon {
+            role: SyncRole::Master,
+            interface: "lo".to_owned(),
+            sync_id: 1,
+            max_length: 0,
+            group: None,
+            port: 0,
+            ttl: 0,
+        };
+        handle.start_daemon(daemon).await.unwrap();
+        assert_eq!(handle.daemons().await.unwrap().len(), 1);
+        handle.stop_daemon(SyncRole::Master).await.unwrap();
+        assert_eq!(handle.daemons().await, Ok(vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_died_is_reported_to_every_caller() {
+        let handle = Handle::start(Box::new(fake::Table::new())).unwrap();
+        let answer: Result<(), Error> = handle.ask(|_| panic!("a bug in the kernel layer")).await;
+        assert_eq!(answer, Err(Error::Stopped));
+        assert_eq!(handle.flush().await, Err(Error::Stopped));
+    }
+}

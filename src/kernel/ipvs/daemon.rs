@@ -17,17 +17,17 @@ pub(super) fn encode(message: &mut Writer<'_>, wanted: &SyncDaemon) {
         if wanted.max_length != 0 {
             nest.u16(daemon::SYNC_MAXLEN, wanted.max_length);
         }
-        match wanted.group {
-            None => {}
-            Some(IpAddr::V4(group)) => nest.bytes(daemon::MCAST_GROUP, &group.octets()),
-            Some(IpAddr::V6(group)) => nest.bytes(daemon::MCAST_GROUP6, &group.octets()),
-        }
         if wanted.port != 0 {
             // Unlike every other port, in host order (kernel note 0002).
             nest.u16(daemon::MCAST_PORT, wanted.port);
         }
         if wanted.ttl != 0 {
             nest.u8(daemon::MCAST_TTL, wanted.ttl);
+        }
+        match wanted.group {
+            None => {}
+            Some(IpAddr::V4(group)) => nest.bytes(daemon::MCAST_GROUP, &group.octets()),
+            Some(IpAddr::V6(group)) => nest.bytes(daemon::MCAST_GROUP6, &group.octets()),
         }
     });
 }

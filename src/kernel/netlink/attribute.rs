@@ -18,6 +18,12 @@ pub(crate) struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    /// The payload as it is.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.payload
+    }
+
     /// The attributes inside a nest. The kernel does not set `NLA_F_NESTED` on
     /// replies, so the flag is not asked for.
     pub(crate) fn nest(&self) -> Attributes<'a> {

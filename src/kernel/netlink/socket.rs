@@ -146,3 +146,18 @@ impl Link for Socket {
         self.capacity
     }
 }
+
+#[cfg(test)]
+impl Socket {
+    /// Writes to another socket as if this were the kernel.
+    pub(super) fn forge(&self, victim: &Self, datagram: &[u8]) -> Result<(), Errno> {
+        let victim: NetlinkAddr = nix::sys::socket::getsockname(victim.descriptor.as_raw_fd())?;
+        sendto(
+            self.descriptor.as_raw_fd(),
+            datagram,
+            &victim,
+            MsgFlags::empty(),
+        )
+        .map(drop)
+    }
+}
