@@ -63,7 +63,7 @@ pub fn no_socket(error: &io::Error) -> Outcome {
 /// Whether the error comes from this host alone.
 ///
 /// `EADDRNOTAVAIL` is what connecting gives when no local port is left. `EPERM` is a
-/// local packet filter. `EACCES` is not ours: it is how an ICMPv6 "administratively
+/// local packet filter. `EACCES` is not ours: it is how an `ICMPv6` "administratively
 /// prohibited" arrives (`net/ipv6/icmp.c`, `tab_unreach`). A missing route is the
 /// server's: what the director cannot reach it cannot forward to either.
 fn is_ours(error: &io::Error) -> bool {

@@ -58,6 +58,3 @@ async fn exchange(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

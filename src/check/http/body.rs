@@ -127,10 +127,9 @@ impl Chunked {
                 let grown = size.unwrap_or(0).checked_mul(16).map(|size| size + digit);
                 Chunk::Size(Some(grown.ok_or(BadChunk("chunk size out of range"))?))
             }
-            (Chunk::Size(None), _) => return Err(BadChunk("chunk size is not a number")),
             (Chunk::Size(Some(size)) | Chunk::Extension(size), b'\r') => Chunk::SizeEnd(size),
             (Chunk::Size(Some(size)), b';' | b' ' | b'\t') => Chunk::Extension(size),
-            (Chunk::Size(Some(_)), _) => return Err(BadChunk("chunk size is not a number")),
+            (Chunk::Size(_), _) => return Err(BadChunk("chunk size is not a number")),
             (Chunk::Extension(_), b'\n') => return Err(BadChunk("bare line feed in a chunk line")),
             (Chunk::Extension(size), _) => {
                 self.extensions += 1;

@@ -181,15 +181,13 @@ fn request(probe: &HttpProbe) -> Vec<u8> {
 /// Percent-encodes what cannot stand in a request line: controls, spaces, quotes, angle
 /// brackets and everything beyond ASCII.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>".contains(&byte);
+    text.bytes()
+        .map(|byte| match byte {
+            byte if plain(byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// Carries out one HTTP or HTTPS probe.

@@ -1,1 +1,469 @@
+//! The lane against real servers on loopback.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::AtomicUsize;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
+
+use super::*;
+use crate::check;
+use crate::model::{
+    ExternalProbe, HttpMethod, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind,
+};
+
+const LONG: Duration = Duration::from_secs(20);
+const INTERVAL: Duration = Duration::from_millis(50);
+
+#[test]
+fn a_steady_healthy_state_is_silent() {
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    let last = lab.add(1, http(server.target, Some("Page")), false);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    wait_until(|| last.read().rounds >= 5);
+    assert_eq!(lab.try_event(), None);
+    let figures = last.read();
+    assert!(figures.at.is_some() && figures.latency > Duration::ZERO);
+
+    server.stop();
+    let down = lab.wait_for(1, |event| event.report.outcome != Outcome::Up);
+    let refused = Outcome::Down(crate::model::Reason::new("connection refused"));
+    assert_eq!(down.report.outcome, refused);
+    lab.wait_for(1, |event| event.report.outcome == refused);
+
+    let _again = Server::start_at(server.target, OK);
+    let up = lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    assert_eq!(up.report.detail, "HTTP status 200 OK");
+    let rounds = last.read().rounds;
+    wait_until(|| last.read().rounds >= rounds + 3);
+    assert_eq!(lab.try_event(), None);
+}
+
+#[test]
+fn every_round_is_reported_on_request() {
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    lab.add(1, connection(server.target), true);
+    for _ in 0..4 {
+        let event = lab.event();
+        assert_eq!(event.report.outcome, Outcome::Up);
+        assert_eq!(event.report.detail, "connected");
+    }
+}
+
+#[test]
+fn hanging_servers_delay_nobody() {
+    let lab = Lab::new();
+    let hanging = Server::start(|stream, _| hold(&stream));
+    for id in 0..200 {
+        let mut check = http(hanging.target, None);
+        check.interval = Duration::from_millis(100);
+        lab.add(id, check, false);
+    }
+    let interval = Duration::from_millis(100);
+    let dying = Server::start(OK);
+    let mut check = http(dying.target, None);
+    check.interval = interval;
+    let last = lab.add(1000, check, false);
+    wait_until(|| last.read().rounds >= 3 && hanging.count() == 200);
+    dying.stop();
+    let died = Instant::now();
+    let event = lab.wait_for(1000, |event| event.report.outcome != Outcome::Up);
+    let delay = (event.at - died).saturating_sub(interval);
+    assert!(delay < Duration::from_millis(100), "{delay:?} late");
+    assert_eq!(
+        hanging.count(),
+        200,
+        "no second connection before the first ended"
+    );
+}
+
+#[test]
+fn a_deadline_is_kept_and_the_next_round_follows() {
+    let lab = Lab::new();
+    let hanging = Server::start(|stream, _| hold(&stream));
+    let mut check = http(hanging.target, None);
+    let timeout = Duration::from_millis(120);
+    let Method::Single(probe) = &mut check.method else {
+        unreachable!("a single probe")
+    };
+    probe.timeout = timeout;
+    let last = lab.add(1, check, false);
+    for _ in 0..2 {
+        let event = lab.event();
+        let expected = crate::model::Reason::new("connected, but no answer within 0.12 s");
+        assert_eq!(event.report.outcome, Outcome::Down(expected));
+        let latency = event.report.latency;
+        assert!(latency >= timeout && latency < timeout * 2, "{latency:?}");
+    }
+    assert!(last.read().skipped >= 2);
+}
+
+#[test]
+fn both_ways_of_carrying_out_a_probe_agree() {
+    let lab = Lab::new();
+    let pieces = |response: &'static [u8], size: usize| {
+        Server::start(move |mut stream, _| {
+            let _ = stream.set_nodelay(true);
+            read_request(&mut stream);
+            for piece in response.chunks(size) {
+                let _ = stream.write_all(piece);
+            }
+            let _ = stream.shutdown(Shutdown::Write);
+            hold(&stream);
+        })
+    };
+    let servers = [
+        pieces(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nTest Page", 1),
+        pieces(b"HTTP/1.1 200 OK\r\n\r\nTest Page", 100),
+        pieces(b"HTTP/1.1 200 OK\r\n\r\nTest", 100),
+        pieces(b"HTTP/1.1 500 Oops\r\n\r\n", 3),
+        pieces(b"\xff\0garbage\n", 100),
+        pieces(b"HTTP/1.1 200", 100),
+        pieces(b"", 1),
+        pieces(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", 100),
+        Server::start(|mut stream, count| {
+            read_request(&mut stream);
+            let response: &[u8] = if count % 2 == 0 {
+                b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"
+            } else {
+                b"HTTP/1.1 200 OK\r\n\r\nTest Page"
+            };
+            let _ = stream.write_all(response);
+        }),
+        Server::start(|mut stream, _| {
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&[b'a'; 5000]).is_ok() {}
+        }),
+        Server::start(|mut stream, _| {
+            // A reset instead of an answer.
+            read_request(&mut stream);
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }),
+    ];
+    for (id, server) in (0..).zip(&servers) {
+        let check = http(server.target, Some("Test Page"));
+        let Method::Single(probe) = &check.method else {
+            unreachable!("a single probe")
+        };
+        let on_runtime = lab.runtime.block_on(check::run(server.target, probe));
+        lab.add(id, check, false);
+        let on_lane = lab.wait_for(id, |_| true);
+        lab.lane().remove(CheckId(id));
+        assert_eq!(on_lane.report.outcome, on_runtime.outcome, "server {id}");
+    }
+}
+
+#[test]
+fn a_combined_check_asks_once_and_then_only_connects() {
+    let lab = Lab::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let server = Server::start(move |mut stream, count| {
+        if !read_request(&mut stream).is_empty() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        OK(stream, count);
+    });
+    let Method::Single(negotiate) = http(server.target, None).method else {
+        unreachable!("a single probe")
+    };
+    let Method::Single(connect) = connection(server.target).method else {
+        unreachable!("a single probe")
+    };
+    let check = Check {
+        method: Method::Combined {
+            negotiate,
+            connect,
+            connects: 3,
+        },
+        ..connection(server.target)
+    };
+    let last = lab.add(1, check, false);
+    wait_until(|| last.read().rounds >= 9);
+    lab.lane().remove(CheckId(1));
+    wait_until(|| {
+        let (asked, all) = (asked.load(Ordering::SeqCst), server.count());
+        asked == all.div_ceil(4) && asked >= 3
+    });
+}
+
+#[test]
+fn a_removed_check_is_over_and_its_probe_given_up() {
+    let lab = Lab::new();
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&closed);
+    let hanging = Server::start(move |stream, _| {
+        hold(&stream);
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    let steady = Server::start(OK);
+    lab.add(1, http(hanging.target, None), true);
+    let last = lab.add(2, http(steady.target, None), true);
+    wait_until(|| hanging.count() == 1 && last.read().rounds > 2);
+    lab.lane().remove(CheckId(1));
+    lab.lane().remove(CheckId(2));
+    wait_until(|| closed.load(Ordering::SeqCst) == 1);
+    let rounds = last.read().rounds;
+    // A third check goes through ten rounds meanwhile; the removed ones do not.
+    let third = lab.add(3, http(steady.target, None), false);
+    wait_until(|| third.read().rounds > 10);
+    assert_eq!(last.read().rounds, rounds);
+    assert_eq!(hanging.count(), 1);
+}
+
+#[test]
+fn an_identifier_in_use_is_replaced() {
+    let lab = Lab::new();
+    let (first, second) = (Server::start(OK), Server::start(OK));
+    let replaced = lab.add(1, connection(first.target), false);
+    wait_until(|| replaced.read().rounds > 2);
+    let last = lab.add(1, connection(second.target), false);
+    wait_until(|| last.read().rounds > 0);
+    let rounds = replaced.read().rounds;
+    wait_until(|| last.read().rounds > 5);
+    assert_eq!(replaced.read().rounds, rounds);
+}
+
+#[test]
+fn other_kinds_run_on_the_runtime_under_the_same_rules() {
+    let lab = Lab::new();
+    let external = |command: &str, timeout| Check {
+        method: Method::Single(Probe {
+            kind: ProbeKind::External(ExternalProbe {
+                command: command.to_owned(),
+                interpreter: Interpreter::None,
+                arguments: vec!["100".to_owned()],
+            }),
+            timeout,
+        }),
+        ..connection("127.0.0.1:1".parse().unwrap())
+    };
+    let passing = lab.add(1, external("true", LONG), false);
+    lab.add(2, external("false", LONG), false);
+    let sleeping = lab.add(3, external("sleep", LONG), false);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    for _ in 0..2 {
+        let failed = lab.wait_for(2, |_| true);
+        let expected = crate::model::Reason::new("exit status 1");
+        assert_eq!(failed.report.outcome, Outcome::Down(expected));
+    }
+    wait_until(|| passing.read().rounds > 4 && sleeping.read().skipped > 2);
+    assert_eq!(sleeping.read().rounds, 0);
+}
+
+#[test]
+fn thousands_of_checks_begin_without_as_many_descriptors() {
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    let mut check = connection(server.target);
+    check.interval = LONG;
+    let lasts: Vec<_> = (0..2000)
+        .map(|id| lab.add(id, check.clone(), false))
+        .collect();
+    for _ in 0..2000 {
+        assert_eq!(lab.event().report.outcome, Outcome::Up);
+    }
+    assert!(lasts.iter().all(|last| last.read().rounds >= 1));
+}
+
+#[test]
+fn dropping_the_lane_ends_it() {
+    let mut lab = Lab::new();
+    let hanging = Server::start(|stream, _| hold(&stream));
+    lab.add(1, http(hanging.target, None), false);
+    wait_until(|| hanging.count() == 1);
+    lab.lane = None;
+    let mut events = lab.events.lock().unwrap();
+    assert_eq!(events.try_recv(), Err(TryRecvError::Disconnected));
+}
+
+/// Runs in a process of its own, whose descriptors it uses up.
+#[test]
+fn without_descriptors_nothing_is_said_about_the_server() {
+    const CHILD: &str = "DIRECTORD_TEST_WITHOUT_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "director::lane::tests::without_descriptors_nothing_is_said_about_the_server";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--test-threads=1"])
+            .env(CHILD, "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    lab.add(1, http(server.target, None), true);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+    nix::sys::resource::setrlimit(limit, 100, 100).unwrap();
+    let mut hoard = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        hoard.push(file);
+    }
+    let inconclusive = |event: &CheckEvent| {
+        let outcome = &event.report.outcome;
+        assert!(!matches!(outcome, Outcome::Down(_)), "{outcome:?}");
+        matches!(outcome, Outcome::Inconclusive(_))
+    };
+    lab.wait_for(1, inconclusive);
+    lab.wait_for(1, inconclusive);
+    drop(hoard);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+}
+
+/// A lane with a runtime and what it says.
+struct Lab {
+    lane: Option<Lane>,
+    runtime: Runtime,
+    events: Mutex<UnboundedReceiver<CheckEvent>>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+        Self {
+            lane: Some(Lane::start(runtime.handle().clone(), sender).unwrap()),
+            runtime,
+            events: Mutex::new(events),
+        }
+    }
+
+    fn lane(&self) -> &Lane {
+        self.lane.as_ref().unwrap()
+    }
+
+    fn add(&self, id: u64, check: Check, report_all: bool) -> Arc<LastResult> {
+        self.lane().add(CheckId(id), check, report_all)
+    }
+
+    fn event(&self) -> CheckEvent {
+        let mut events = self.events.lock().unwrap();
+        let next = async { tokio::time::timeout(LONG, events.recv()).await };
+        self.runtime.block_on(next).unwrap().unwrap()
+    }
+
+    fn try_event(&self) -> Option<CheckEvent> {
+        self.events.lock().unwrap().try_recv().ok()
+    }
+
+    /// The next event of a check that fits.
+    fn wait_for(&self, id: u64, mut fits: impl FnMut(&CheckEvent) -> bool) -> CheckEvent {
+        loop {
+            let event = self.event();
+            if event.id == CheckId(id) && fits(&event) {
+                return event;
+            }
+        }
+    }
+}
+
+fn check_of(target: SocketAddr, kind: ProbeKind) -> Check {
+    Check {
+        target,
+        method: Method::Single(Probe {
+            kind,
+            timeout: LONG,
+        }),
+        interval: INTERVAL,
+    }
+}
+
+fn connection(target: SocketAddr) -> Check {
+    check_of(target, ProbeKind::Connect)
+}
+
+fn http(target: SocketAddr, receive: Option<&str>) -> Check {
+    let probe = HttpProbe {
+        tls: false,
+        method: HttpMethod::Get,
+        path: "/".to_owned(),
+        host: "www.example.com".to_owned(),
+        receive: receive.map(|text| Pattern(text.to_owned())),
+    };
+    check_of(target, ProbeKind::Http(probe))
+}
+
+/// A server that treats each connection as told and can go away.
+struct Server {
+    target: SocketAddr,
+    listener: Arc<TcpListener>,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn start(treat: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), treat)
+    }
+
+    fn start_at(
+        target: SocketAddr,
+        treat: impl Fn(TcpStream, usize) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = Arc::new(TcpListener::bind(target).unwrap());
+        let server = Self {
+            target: listener.local_addr().unwrap(),
+            listener: Arc::clone(&listener),
+            accepted: Arc::default(),
+        };
+        let accepted = Arc::clone(&server.accepted);
+        let treat = Arc::new(treat);
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let count = accepted.fetch_add(1, Ordering::SeqCst);
+                let treat = Arc::clone(&treat);
+                std::thread::spawn(move || treat(stream, count));
+            }
+        });
+        server
+    }
+
+    fn count(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// From here on connections are refused.
+    fn stop(&self) {
+        let socket = socket2::SockRef::from(&*self.listener);
+        socket.shutdown(Shutdown::Both).unwrap();
+    }
+}
+
+/// Answers with a page, whatever is asked.
+const OK: fn(TcpStream, usize) = |mut stream, _count| {
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nTest Page");
+    hold(&stream);
+};
+
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count > 0) {
+        request.push(byte[0]);
+    }
+    String::from_utf8_lossy(&request).into_owned()
+}
+
+fn hold(mut stream: &TcpStream) {
+    let _ = stream.set_read_timeout(Some(LONG));
+    let mut sink = [0; 4096];
+    while stream.read(&mut sink).is_ok_and(|count| count > 0) {}
+}
+
+/// Looks again and again, but not for ever.
+fn wait_until(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < LONG, "it did not come to pass");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
