@@ -145,6 +145,12 @@ impl Notice {
             .with_transition(transition)
     }
 
+    /// Many changes were made at once that are nobody's transition.
+    pub fn bulk(count: usize) -> Self {
+        let message = format!("Made {count} changes to the kernel's table at once");
+        Self::new(Severity::Info, message)
+    }
+
     /// A standing changed without any change to the kernel's table.
     pub fn transition(
         service: ServiceKey,

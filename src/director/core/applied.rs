@@ -25,6 +25,10 @@ pub(super) struct Refusal {
     retry_at: Option<Instant>,
 }
 
+/// More changes at once than this, of which none is the transition of a server (the first
+/// filling of a large table, a large reload), are told of in one line.
+const SUMMARY: usize = 200;
+
 /// First and longest wait before a refused change is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
@@ -62,11 +66,9 @@ impl Core {
                         self.note_refusal(key, &failure.error, now);
                     }
                 }
-                for (index, operation) in operations.iter().enumerate() {
-                    if !failed.contains(&index) {
-                        self.note_applied(operation);
-                    }
-                }
+                let applied = operations.iter().enumerate();
+                let applied = applied.filter(|(index, _)| !failed.contains(index));
+                self.note_applied(applied.map(|(_, operation)| operation));
             }
             Err(error) => {
                 for operation in operations {
@@ -136,8 +138,25 @@ impl Core {
         }
     }
 
-    fn note_applied(&mut self, operation: &Operation) {
-        follow(&mut self.table, operation);
+    fn note_applied<'a>(&mut self, operations: impl Iterator<Item = &'a Operation>) {
+        let mut plain = Vec::new();
+        for operation in operations {
+            follow(&mut self.table, operation);
+            let (notice, is_transition) = self.tell_of(operation);
+            if is_transition {
+                self.actions.push_back(Action::Notice(notice));
+            } else {
+                plain.push(notice);
+            }
+        }
+        if plain.len() > SUMMARY {
+            plain = vec![Notice::bulk(plain.len())];
+        }
+        self.actions.extend(plain.into_iter().map(Action::Notice));
+    }
+
+    /// The notice of an operation that was carried out, and whether it tells of a transition.
+    fn tell_of(&mut self, operation: &Operation) -> (Notice, bool) {
         let key = *operation.service();
         let stopping = self.phase == Phase::Stopping;
         let managed = self.services.get_mut(&key);
@@ -163,7 +182,7 @@ impl Core {
             _ => (false, None),
         };
         let notice = Notice::applied(key, &change, fallback, transition.as_ref());
-        self.actions.push_back(Action::Notice(notice));
+        (notice, transition.is_some())
     }
 }
 

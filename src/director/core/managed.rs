@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::config::{RealCheck, VirtualService};
 use crate::health::{Event, Machine, Transition};
-use crate::model::{Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 use crate::reconcile::{Desired, RealServer, ServiceState, desired};
 
 use super::super::notice::Notice;
@@ -83,7 +83,7 @@ impl Managed {
     fn is_waiting_for_first_checks(&self) -> bool {
         self.reals
             .iter()
-            .any(|real| real.machine.availability() == crate::model::Availability::Unknown)
+            .any(|real| real.machine.availability() == Availability::Unknown)
     }
 
     /// The check of a real server, if it has one.
@@ -122,8 +122,12 @@ impl Managed {
             .handle_maintenance(on, now)
     }
 
-    /// A transition ends what an operator set by hand, and waits to be told.
+    /// A transition ends what an operator set by hand, and waits to be told. Once a server
+    /// was up, losing it again is no matter of first checks.
     pub(super) fn note_transition(&mut self, index: usize, transition: Transition) {
+        if transition.to == Availability::Up {
+            self.hold_until = None;
+        }
         if let Some(real) = self.reals.get_mut(index) {
             real.hand_weight = None;
             real.untold = Some(transition);

@@ -76,7 +76,7 @@ impl World {
 
     /// Carries out whatever the core wants, until it wants nothing.
     fn settle(&mut self) {
-        for _ in 0..1000 {
+        for _ in 0..100_000 {
             let Some(action) = self.core.poll_action(self.now) else {
                 return;
             };
