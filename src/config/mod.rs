@@ -1,31 +1,40 @@
-//! Turns the text of an `ldirectord.cf` into a configuration or into every mistake in it. Pure.
-#![allow(missing_docs)]
-use crate::model::{Check, Destination, Service, ServiceKey};
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Config {
-    pub services: Vec<VirtualService>,
-    pub readd_quiescent: bool,
-    pub enforce_weights: bool,
-}
+//! Turns the text of an `ldirectord.cf` into a configuration or into every mistake in
+//! it. Pure: the caller reads the file, resolves the names and opens what is named.
+//!
+//! ```text
+//! bytes ─► ldirectord::parse ─► Parsed ──── names() ───► caller resolves ─┐
+//!                                 │                                       ▼
+//!                                 └──────────────── resolve(&Names) ◄── Names
+//!                                                        │
+//!                              Accepted { config, warnings } or Rejected(diagnostics)
+//! ```
+//!
+//! [`Config`] has every default filled in and is built from [`crate::model`] types:
+//! [`show`] prints it for people and programs, [`print`] as an `ldirectord.cf` that
+//! reads back as the same configuration.
+
+pub mod ldirectord;
+pub mod print;
+pub mod show;
+
+mod diagnostic;
+mod effective;
+mod names;
+mod source;
+
+pub use diagnostic::{Diagnostic, Rejected, Severity, render};
+pub use effective::{
+    CheckSettings, CheckType, Command, Config, Exchange, Fallback, FileName, GlobalFallback,
+    Globals, Line, Log, LogTarget, Mail, Phase, Phases, RealCheck, RealServer, ServiceType,
+    VirtualService,
+};
+pub use names::{Answer, Endpoint, Host, Name, Names, Port};
+
+/// A usable configuration, and what is doubtful in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VirtualService {
-    pub key: ServiceKey,
-    pub service: Service,
-    pub reals: Vec<RealServer>,
-    pub fallback: Option<Destination>,
-    pub fallback_command: Option<String>,
-    pub quiescent: bool,
-    pub cleanstop: bool,
-    pub failure_count: u32,
-}
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RealServer {
-    pub destination: Destination,
-    pub check: RealCheck,
-}
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RealCheck {
-    Always,
-    Off,
-    Probe(Check),
+pub struct Accepted {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings, in the order in which ldirectord would have noticed them.
+    pub warnings: Vec<Diagnostic>,
 }

@@ -1,0 +1,283 @@
+//! The text of a configuration file, places in it, and the list of what is wrong there.
+
+use super::diagnostic::{Diagnostic, Severity};
+
+/// A stretch of one line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Line, from 1; 0 is the file as a whole.
+    pub(super) line: u32,
+    /// First byte in the line.
+    pub(super) start: u32,
+    /// Byte after the last.
+    pub(super) end: u32,
+}
+
+impl Span {
+    /// A part of this stretch: `start` and `end` count from its beginning.
+    pub(super) fn part(self, start: usize, end: usize) -> Self {
+        Self {
+            line: self.line,
+            start: self.start + start as u32,
+            end: self.start + end as u32,
+        }
+    }
+}
+
+/// A file's text, decoded and cut into lines.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    path: String,
+    text: String,
+    /// Byte ranges of the lines in `text`, without line ends.
+    lines: Vec<(u32, u32)>,
+    /// Lines that were not UTF-8 and were read as Latin-1, in order.
+    pub(super) latin1: Vec<u32>,
+    /// First line that ended in CR LF.
+    pub(super) carriage_return: Option<u32>,
+    /// The file was longer than [`Source::MAX`] and was not read.
+    pub(super) too_long: bool,
+}
+
+impl Source {
+    /// Longest file, in bytes.
+    pub(super) const MAX: usize = 64 << 20;
+
+    /// Decodes a file. A byte order mark at its beginning is dropped.
+    pub(super) fn new(bytes: &[u8], path: &str) -> Self {
+        let too_long = bytes.len() > Self::MAX;
+        let bytes = if too_long { &[] } else { bytes };
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut source = Self {
+            path: path.to_owned(),
+            text: String::with_capacity(bytes.len()),
+            lines: Vec::new(),
+            latin1: Vec::new(),
+            carriage_return: None,
+            too_long,
+        };
+        for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|b| *b == b'\n') {
+            source.push(line);
+        }
+        source
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        let number = self.lines.len() as u32 + 1;
+        let kept = line.len() - line.iter().rev().take_while(|b| **b == b'\r').count();
+        if kept < line.len() {
+            self.carriage_return.get_or_insert(number);
+        }
+        let start = self.text.len() as u32;
+        if let Ok(text) = std::str::from_utf8(&line[..kept]) {
+            self.text.push_str(text);
+        } else {
+            self.latin1.push(number);
+            self.text.extend(line[..kept].iter().map(|b| char::from(*b)));
+        }
+        self.lines.push((start, self.text.len() as u32));
+    }
+
+    /// Number of lines.
+    pub(super) fn len(&self) -> u32 {
+        self.lines.len() as u32
+    }
+
+    /// A line, counted from 1; empty when there is none of that number.
+    pub(super) fn line(&self, number: u32) -> &str {
+        (number as usize)
+            .checked_sub(1)
+            .and_then(|index| self.lines.get(index))
+            .map_or("", |(start, end)| &self.text[*start as usize..*end as usize])
+    }
+
+    /// The text of a stretch.
+    pub(super) fn text(&self, span: Span) -> &str {
+        self.line(span.line)
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
+    fn diagnostic(&self, severity: Severity, span: Span, message: String) -> Diagnostic {
+        let message = printable_lines(&message);
+        let mut diagnostic = Diagnostic::at_line(severity, self.path.as_str(), span.line, message);
+        if span.line == 0 {
+            return diagnostic;
+        }
+        let line = self.line(span.line);
+        let count = |end: u32| line.get(..end as usize).map_or(0, |text| text.chars().count());
+        let (first, last) = (count(span.start), count(span.end));
+        diagnostic.column = first as u32 + 1;
+        diagnostic.length = last.saturating_sub(first) as u32;
+        diagnostic.source = line
+            .chars()
+            .take(Diagnostic::SOURCE_MAX)
+            .map(|c| if printable(c) || c == '\t' { c } else { '\u{fffd}' })
+            .collect();
+        diagnostic
+    }
+}
+
+/// What has been found so far, bounded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Report {
+    diagnostics: Vec<Diagnostic>,
+    errors: usize,
+    /// Takes what no longer fits.
+    overflow: Option<Diagnostic>,
+    /// Overrides when ldirectord would have noticed: see [`Diagnostic::noticed`].
+    pub(super) moment: Option<(u32, u8)>,
+}
+
+impl Report {
+    /// Most diagnostics kept; one more says that there are others.
+    const MAX: usize = 1000;
+
+    /// Adds an error.
+    pub(super) fn error(
+        &mut self,
+        source: &Source,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.errors += 1;
+        self.add(source, Severity::Error, span, message.into())
+    }
+
+    /// Adds a warning.
+    pub(super) fn warning(
+        &mut self,
+        source: &Source,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(source, Severity::Warning, span, message.into())
+    }
+
+    fn add(
+        &mut self,
+        source: &Source,
+        severity: Severity,
+        span: Span,
+        message: String,
+    ) -> &mut Diagnostic {
+        let full = self.diagnostics.len() >= Self::MAX;
+        // The first error is always kept: it is why the file is refused.
+        if full && !(severity == Severity::Error && self.errors == 1) {
+            return self.overflow.insert(source.diagnostic(severity, Span::default(), message));
+        }
+        let mut diagnostic = source.diagnostic(severity, span, message);
+        diagnostic.noticed = self.moment.unwrap_or((span.line, 0));
+        self.diagnostics.push(diagnostic);
+        self.diagnostics.last_mut().expect("one was pushed")
+    }
+
+    /// Whether there was an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Everything in the order in which ldirectord would have noticed it.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.noticed);
+        if let Some(mut more) = self.overflow {
+            more.severity = Severity::Warning;
+            more.message = format!("more than {} diagnostics; the rest is not shown", Self::MAX);
+            more.help = None;
+            self.diagnostics.push(more);
+        }
+        self.diagnostics
+    }
+}
+
+/// Where something is reported: the text and the list together.
+pub(super) struct Context<'a> {
+    pub(super) source: &'a Source,
+    pub(super) report: &'a mut Report,
+}
+
+impl Context<'_> {
+    /// Adds an error.
+    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.report.error(self.source, span, message)
+    }
+
+    /// Adds a warning.
+    pub(super) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.report.warning(self.source, span, message)
+    }
+}
+
+/// Whether a character can stand in one line of a terminal without acting on it.
+fn printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text of a message, bounded and safe to print; it may have several lines.
+pub(super) fn printable_lines(text: &str) -> String {
+    text.chars()
+        .take(Diagnostic::SOURCE_MAX)
+        .map(|c| if printable(c) || c == '\n' { c } else { '\u{fffd}' })
+        .collect()
+}
+
+/// Text from a file, in double quotes, bounded and safe to print in a message.
+pub(super) fn quoted(text: &str) -> String {
+    const MAX: usize = 100;
+    let mut shown = String::from("\"");
+    for (index, c) in text.chars().enumerate() {
+        if index == MAX {
+            shown.push('…');
+            break;
+        }
+        shown.push(match c {
+            '\t' => ' ',
+            c if printable(c) => c,
+            _ => '\u{fffd}',
+        });
+    }
+    shown.push('"');
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lose_their_ends_and_bad_bytes_become_latin1() {
+        let source = Source::new(b"\xef\xbb\xbfa\r\n\nb\xe9\n", "x");
+        assert_eq!(source.len(), 3);
+        assert_eq!(source.line(1), "a");
+        assert_eq!(source.line(2), "");
+        assert_eq!(source.line(3), "bé");
+        assert_eq!(source.line(4), "");
+        assert_eq!(source.line(0), "");
+        assert_eq!(source.latin1, [3]);
+        assert_eq!(source.carriage_return, Some(1));
+    }
+
+    #[test]
+    fn sources_in_diagnostics_cannot_act_on_a_terminal() {
+        let source = Source::new("a\u{1b}[31m\u{202e}b".as_bytes(), "x");
+        let span = Span { line: 1, start: 1, end: 2 };
+        let diagnostic = source.diagnostic(Severity::Error, span, String::new());
+        assert_eq!(diagnostic.source, "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(quoted("\u{1b}\u{7}"), "\"\u{fffd}\u{fffd}\"");
+    }
+
+    #[test]
+    fn the_list_is_bounded_but_keeps_the_first_error() {
+        let source = Source::new(b"", "x");
+        let mut report = Report::default();
+        for _ in 0..5000 {
+            report.warning(&source, Span::default(), "w");
+        }
+        report.error(&source, Span::default(), "the error");
+        let all = report.finish();
+        assert_eq!(all.len(), Report::MAX + 2);
+        assert!(all.iter().any(|d| d.message == "the error"));
+        assert!(all.last().unwrap().message.contains("not shown"));
+    }
+}
