@@ -25,6 +25,8 @@ impl Session<'_> {
             words.push(self.invocation.configuration.clone().into_os_string());
         }
         words.push(OsString::from(Action::Start.word()));
+        // Our lines before the daemon's.
+        self.logger.flush(FLUSH_LIMIT);
         let program = &self.host.paths.program;
         let limit = self.host.limits.start;
         match launch::launch(program, self.name, &words, self.err, limit) {
