@@ -292,7 +292,7 @@ mod tests {
             "/usr/bin/perl\0-w\0/usr/sbin/ldirectord\0x.cf\0start\0",
             1,
         );
-        bench.process(13, "/usr/bin/sleep\0100\0", 1);
+        bench.process(13, "/usr/bin/sleep\0inf\0", 1);
         bench.process(14, "", 1);
         bench.process(77, "ldirectord\0x.cf\0start\0", 1);
         let running = State::Running(Pid::from_raw(12));

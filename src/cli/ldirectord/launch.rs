@@ -8,9 +8,9 @@
 //! by any other process means nothing, because its parent is another one.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -109,24 +109,19 @@ pub(super) struct Launcher {
 
 impl Launcher {
     /// The launcher of this process, if it was started by [`launch`]. Takes the pipe
-    /// away from standard output, so that no child holds it open.
+    /// away from standard output, so that no child holds it open, and closes what the
+    /// launcher's caller left open: a daemon with the end of somebody's pipe lets him
+    /// wait for ever. To be called before this process opens anything itself.
     pub(super) fn of_this_process() -> io::Result<Option<Self>> {
         let named = std::env::var(LAUNCHER).ok();
         if named != Some(getppid().to_string()) {
             return Ok(None);
         }
+        close_inherited()?;
         let pipe = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
         let pipe = Arc::new(Mutex::new(Some(pipe)));
         Ok(Some(Self { pipe }))
-    }
-
-    /// Leaves the launcher's session and directory. Relative paths have no meaning from
-    /// here on.
-    pub(super) fn detach(&self) -> io::Result<()> {
-        setsid()?;
-        chdir("/")?;
-        Ok(())
     }
 
     /// Lets the launcher return when called.
@@ -153,6 +148,26 @@ impl Write for Launcher {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Closes every descriptor but the three standard ones.
+fn close_inherited() -> io::Result<()> {
+    let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // The one that listed the directory is closed already.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+/// Leaves the launcher's session and directory. Relative paths have no meaning from here
+/// on.
+pub(super) fn detach() -> io::Result<()> {
+    setsid()?;
+    chdir("/")?;
+    Ok(())
 }
 
 /// A command that does not take itself for a launched daemon.

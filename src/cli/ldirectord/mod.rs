@@ -14,8 +14,10 @@
 //! - a relative path is made absolute before the daemon leaves the directory;
 //! - no kernel tool has to be installed, so `-d` looks for none.
 
+mod actions;
 mod arguments;
 mod complaint;
+mod daemon;
 mod instance;
 mod launch;
 mod session;
