@@ -443,12 +443,11 @@ impl Ipvs for Client {
             stopped = batch::stop_daemon(self, role)?;
         }
         match stopped {
-            Stopped::Yes => Ok(()),
             Stopped::Refused(errno) => Err(Error::refused(request, errno)),
             Stopped::Unanswered if self.daemons()?.iter().any(|found| found.role == role) => {
                 Err(Error::Timeout { request })
             }
-            Stopped::Unanswered => Ok(()),
+            Stopped::Yes | Stopped::Unanswered => Ok(()),
         }
     }
 

@@ -48,8 +48,11 @@ fn a_service(scheduler: &str) -> Service {
     Service::new(scheduler.parse().unwrap())
 }
 
-fn persistent(timeout: u32, netmask: Netmask) -> Option<Persistence> {
-    Some(Persistence { timeout, netmask })
+fn persistent(scheduler: &str, timeout: u32, netmask: Netmask) -> Service {
+    Service {
+        persistence: Some(Persistence { timeout, netmask }),
+        ..a_service(scheduler)
+    }
 }
 
 #[cfg(target_endian = "little")]
@@ -58,18 +61,14 @@ mod captured {
 
     #[test]
     fn services_are_written_as_ipvsadm_writes_them() {
-        let v4 = Service {
-            persistence: persistent(300, Netmask::full(Family::V4)),
-            ..a_service("wlc")
-        };
+        let v4 = persistent("wlc", 300, Netmask::full(Family::V4));
         let bytes = encoded(command::NEW_SERVICE, |message| {
             service::encode(message, &tcp("192.0.2.1", 80), &v4);
         });
         assert_eq!(bytes, capture("add-service"));
         let v6 = Service {
-            persistence: persistent(60, Netmask::V6(64)),
             flags: SchedulerFlags(2),
-            ..a_service("sh")
+            ..persistent("sh", 60, Netmask::V6(64))
         };
         let bytes = encoded(command::NEW_SERVICE, |message| {
             service::encode(message, &tcp("2001:db8::1", 80), &v6);
@@ -160,14 +159,12 @@ mod captured {
     #[test]
     fn services_are_read() {
         let engine = Service {
-            persistence: persistent(60, Netmask::full(Family::V4)),
             engine: Some("sip".to_owned()),
-            ..a_service("rr")
+            ..persistent("rr", 60, Netmask::full(Family::V4))
         };
         let v6 = Service {
-            persistence: persistent(60, Netmask::V6(64)),
             flags: SchedulerFlags(2),
-            ..a_service("sh")
+            ..persistent("sh", 60, Netmask::V6(64))
         };
         let one_packet = Service {
             one_packet: true,
