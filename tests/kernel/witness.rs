@@ -218,7 +218,7 @@ fn ipvsadm_sees_thresholds_time_outs_and_daemons() {
         );
         let thresholds = run("ipvsadm", &["-Ln", "--thresholds"]);
         let line = thresholds.lines().last().unwrap();
-        assert_eq!(words(line), "-> 198.51.100.1:80 100 50 0 0 0");
+        assert_eq!(words(line), "-> 198.51.100.1:80 100 50 0 0");
         let timeouts = directord::model::Timeouts {
             tcp: 1,
             tcp_fin: 2,
