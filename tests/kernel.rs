@@ -20,8 +20,12 @@ mod differential;
 mod lab;
 #[path = "kernel/measure.rs"]
 mod measure;
+#[path = "kernel/notes.rs"]
+mod notes;
 #[path = "kernel/process.rs"]
 mod process;
+#[path = "kernel/traffic.rs"]
+mod traffic;
 #[path = "kernel/witness.rs"]
 mod witness;
 
