@@ -142,7 +142,7 @@ pub enum Class {
     AbsentScheduler,
     /// The service, destination or daemon is there already.
     Exists,
-    /// The process lacks `CAP_NET_ADMIN`.
+    /// The process lacks `CAP_NET_ADMIN` (kernel note 0019).
     Denied,
     /// The kernel has no IPVS.
     NoModule,

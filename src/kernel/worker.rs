@@ -169,9 +169,8 @@ mod tests {
         let table = observed.iter().map(|(key, found)| (*key, found.to_entry()));
         let wanted = Arc::new(table.collect::<Table>());
         assert!(handle.drift(Arc::clone(&wanted)).await.unwrap().is_empty());
-        let mut hand = shared.lock().unwrap();
-        hand.services_mut().remove(&numbered(1));
-        drop(hand);
+        let removed = shared.lock().unwrap().services_mut().remove(&numbered(1));
+        assert!(removed.is_some());
         let drift = handle.drift(wanted).await.unwrap();
         assert_eq!(drift, [numbered(1)].into());
     }

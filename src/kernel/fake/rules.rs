@@ -128,7 +128,7 @@ fn is_mixed(service: &ServiceKey, destination: IpAddr) -> bool {
 }
 
 /// Whether the kernel takes an address for unicast, in a namespace with nothing but `lo`
-/// (`inet_addr_type`, `__ipv6_addr_type`).
+/// (`inet_addr_type`, `__ipv6_addr_type`, kernel note 0020).
 fn is_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

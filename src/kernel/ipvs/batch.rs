@@ -8,7 +8,7 @@
 use nix::errno::Errno;
 
 use super::abi::{self, command};
-use super::client::{Client, Progress};
+use super::exchange::{Client, Progress};
 use super::{daemon, destination, service};
 use crate::kernel::netlink::attribute::Writer;
 use crate::kernel::netlink::message::{self, Content, Header};

@@ -20,10 +20,11 @@ mod batch;
 mod client;
 mod daemon;
 mod destination;
+mod exchange;
 mod general;
 mod service;
 mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, Options};
+pub use exchange::{Client, Options};

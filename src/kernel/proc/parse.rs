@@ -26,9 +26,9 @@ pub(super) fn table(text: &str) -> Result<Sketch, &'static str> {
             }
             // Another program can have made a service of a protocol that is not balanced.
             Some(protocol) => {
-                let entry = service(protocol, words).ok_or("an unintelligible service")?;
-                skipped = entry.is_none();
-                entries.extend(entry);
+                let (key, sketch) = service(protocol, words).ok_or("an unintelligible service")?;
+                skipped = key.is_none();
+                entries.extend(key.map(|key| (key, sketch)));
             }
         }
     }
@@ -36,11 +36,11 @@ pub(super) fn table(text: &str) -> Result<Sketch, &'static str> {
 }
 
 /// `TCP  C0000201:0050 wlc  persistent 30000 FFFFFFFF`, `FWM  00000007 rr ops `.
-/// The inner `None` is a service of a protocol that is not balanced.
+/// A service of a protocol that is not balanced has no key.
 fn service<'a>(
     protocol: &str,
     mut words: impl Iterator<Item = &'a str>,
-) -> Option<Option<(ServiceKey, ServiceSketch)>> {
+) -> Option<(Option<ServiceKey>, ServiceSketch)> {
     let identity = words.next()?;
     let key = match protocol {
         "FWM" => Some(ServiceKey::Mark {
@@ -69,7 +69,7 @@ fn service<'a>(
             _ => {} // time-out in ticks and netmask follow `persistent`
         }
     }
-    Some(key.map(|key| (key, sketch)))
+    Some((key, sketch))
 }
 
 fn address_key(protocol: Protocol, text: &str) -> Option<ServiceKey> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use nix::errno::Errno;
 
 use super::capture;
-use crate::kernel::ipvs::client::Client;
+use crate::kernel::ipvs::Client;
 use crate::kernel::netlink::message::Messages;
 use crate::kernel::netlink::socket::{Capacity, Link};
 use crate::kernel::suite::{destination, numbered, service, tcp};
