@@ -34,7 +34,7 @@ pub struct Line {
 /// when it is empty), each distinct one once.
 pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut checks: BTreeMap<Check, Vec<usize>> = BTreeMap::new();
+    let mut checks: BTreeMap<Arc<Check>, Vec<usize>> = BTreeMap::new();
     for service in &config.services {
         for real in &service.reals {
             let server = real.destination.key;
@@ -43,7 +43,7 @@ pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
                 continue;
             }
             let check = match &real.check {
-                RealCheck::Probe(check) => Some(check.clone()),
+                RealCheck::Probe(check) => Some(Arc::clone(check)),
                 RealCheck::Always | RealCheck::Off => None,
             };
             lines.push(Line {
@@ -68,14 +68,14 @@ pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
 }
 
 /// Runs checks once, beside each other.
-pub async fn outcomes(checks: Vec<(CheckId, Check)>) -> Vec<(CheckId, Outcome)> {
+pub async fn outcomes(checks: Vec<(CheckId, Arc<Check>)>) -> Vec<(CheckId, Outcome)> {
     let jobs = checks.into_iter().map(|(id, check)| (check, id));
     let reports = probe_all(jobs.collect()).await;
     reports.into_iter().map(|(id, report)| (id, report.outcome)).collect()
 }
 
 /// Probes every check once, a bounded number at a time.
-async fn probe_all<T: Send + 'static>(checks: Vec<(Check, T)>) -> Vec<(T, Report)> {
+async fn probe_all<T: Send + 'static>(checks: Vec<(Arc<Check>, T)>) -> Vec<(T, Report)> {
     let places = Arc::new(Semaphore::new(PARALLEL));
     let mut running = JoinSet::new();
     for (check, tag) in checks {

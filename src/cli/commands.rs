@@ -221,8 +221,8 @@ fn config_show(file: &Path, format: ShowFormat) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     print_out(&match format {
-        ShowFormat::Yaml => show::to_yaml(&loaded.config)?,
-        ShowFormat::Json => show::to_json(&loaded.config)?,
+        ShowFormat::Yaml => show::to_yaml(&loaded.config),
+        ShowFormat::Json => show::to_json(&loaded.config),
     })?;
     Ok(Exit::Success)
 }
@@ -230,7 +230,7 @@ fn config_show(file: &Path, format: ShowFormat) -> anyhow::Result<Exit> {
 fn config_convert(file: &Path) -> anyhow::Result<Exit> {
     match load_or_complain(file) {
         Ok(loaded) => {
-            print_out(&print::ldirectord(&loaded.config))?;
+            print_out(&print::to_ldirectord_cf(&loaded.config))?;
             Ok(Exit::Success)
         }
         Err(exit) => Ok(exit),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Endpoint, Port};
@@ -35,7 +36,7 @@ pub struct Config {
     /// Settings of the director as a whole, and defaults of its services.
     pub globals: Globals,
     /// Virtual services in file order, no two with the same key.
-    pub services: Vec<VirtualService>,
+    pub services: Vec<Arc<VirtualService>>,
 }
 
 /// Settings outside virtual services.
@@ -78,6 +79,9 @@ pub struct Globals {
     /// Whether a failed server that is missing from the kernel's table is entered with
     /// weight 0 (with `quiescent`).
     pub readd_quiescent: bool,
+    /// Whether weights that were set by hand are put right at once instead of being kept
+    /// until the server's next transition. A word of our own.
+    pub enforce_weights: bool,
     /// Default of [`VirtualService::clean_stop`].
     pub clean_stop: bool,
     /// Default of [`VirtualService::mail`].
@@ -292,7 +296,7 @@ pub enum RealCheck {
     /// Not at all: it is never brought in.
     Off,
     /// By this check.
-    Probe(Check),
+    Probe(Arc<Check>),
 }
 
 /// The fallback server of one virtual service: weight 1, no thresholds.
@@ -460,7 +464,7 @@ impl VirtualService {
     /// Every check of its real servers, in file order.
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
         self.reals.iter().filter_map(|real| match &real.check {
-            RealCheck::Probe(check) => Some(check),
+            RealCheck::Probe(check) => Some(&**check),
             RealCheck::Always | RealCheck::Off => None,
         })
     }

@@ -128,11 +128,11 @@ impl Lane {
     /// Begins a check: its first round at once, in the order of adding, the others at a
     /// moment of the interval that is the check's own. `report_all` asks for an event
     /// after every round. An `id` in use is replaced.
-    pub fn add(&self, id: CheckId, check: Check, report_all: bool) -> Arc<LastResult> {
+    pub fn add(&self, id: CheckId, check: Arc<Check>, report_all: bool) -> Arc<LastResult> {
         let last = Arc::new(LastResult::default());
         self.mailbox.send(Command::Add {
             id,
-            check: Box::new(check),
+            check,
             report_all,
             last: Arc::clone(&last),
         });

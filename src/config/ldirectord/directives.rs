@@ -11,7 +11,7 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 51] = [
+pub(super) const DIRECTIVES: [(&str, Place); 52] = [
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
@@ -33,6 +33,7 @@ pub(super) const DIRECTIVES: [(&str, Place); 51] = [
     ("fork", Global),
     ("quiescent", Both),
     ("readdquiescent", Global),
+    ("enforceweights", Global),
     ("cleanstop", Both),
     ("maintenancedir", Global),
     ("virtual", Global),

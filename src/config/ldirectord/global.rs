@@ -20,6 +20,7 @@ pub(super) struct GlobalOptions {
     pub(super) fork: Option<bool>,
     pub(super) supervised: Option<bool>,
     pub(super) readd_quiescent: Option<bool>,
+    pub(super) enforce_weights: Option<bool>,
     pub(super) mail_from: Option<String>,
     pub(super) maintenance_directory: Option<FileName>,
     seen: Seen,
@@ -47,6 +48,7 @@ impl GlobalOptions {
             "fork" => set(&mut self.fork, value.yes_no(cx)),
             "supervised" => set(&mut self.supervised, value.yes_no(cx)),
             "readdquiescent" => set(&mut self.readd_quiescent, value.yes_no(cx)),
+            "enforceweights" => set(&mut self.enforce_weights, value.yes_no(cx)),
             "callback" => set(&mut self.callback, value.quoted(cx, None)),
             "logfile" => {
                 if let Some(text) = value.quoted(cx, None) {

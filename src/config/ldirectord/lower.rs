@@ -1,5 +1,6 @@
 //! From check settings and one real server to the check that is run.
 
+use std::sync::Arc;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -89,11 +90,11 @@ pub(super) fn check(
             (address, Method::Single(probe))
         }
     };
-    Ok(RealCheck::Probe(Check {
+    Ok(RealCheck::Probe(Arc::new(Check {
         target: address,
         method,
         interval: settings.interval,
-    }))
+    })))
 }
 
 /// Port that checks contact: the one set for checks, the real server's own, the usual

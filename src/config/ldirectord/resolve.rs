@@ -1,5 +1,6 @@
 //! From directives and resolved names to a configuration.
 
+use std::sync::Arc;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -70,7 +71,7 @@ impl Parsed {
         };
         let mut services = Vec::with_capacity(self.sections.len());
         for section in &self.sections {
-            services.extend(resolver.section(section));
+            services.extend(resolver.section(section).map(Arc::new));
         }
         drop(resolver);
         let has_errors = self.report.has_errors();
@@ -197,6 +198,7 @@ fn globals(
         supervised: options.supervised.unwrap_or(false),
         quiescent: shared.quiescent.unwrap_or(false),
         readd_quiescent: options.readd_quiescent.unwrap_or(false),
+        enforce_weights: options.enforce_weights.unwrap_or(false),
         clean_stop: shared.clean_stop.unwrap_or(true),
         mail: shared.mail(&no_mail),
         mail_from: options.mail_from.clone(),

@@ -1,6 +1,7 @@
 //! Which checks run, and who depends on them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{Check, Outcome, ServiceKey};
 
@@ -13,7 +14,7 @@ type Dependant = (ServiceKey, usize);
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     next: u64,
-    ids: BTreeMap<Check, CheckId>,
+    ids: BTreeMap<Arc<Check>, CheckId>,
     running: BTreeMap<CheckId, Running>,
 }
 
@@ -26,20 +27,20 @@ struct Running {
 /// What a change of the wanted checks means for the outside.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
-    pub(super) started: Vec<(CheckId, Check)>,
+    pub(super) started: Vec<(CheckId, Arc<Check>)>,
     pub(super) ended: Vec<CheckId>,
 }
 
 impl Checks {
     /// Runs exactly the wanted checks. One that ran before keeps its id and last outcome.
-    pub(super) fn replace(&mut self, wanted: BTreeMap<Check, Vec<Dependant>>) -> Replaced {
+    pub(super) fn replace(&mut self, wanted: BTreeMap<Arc<Check>, Vec<Dependant>>) -> Replaced {
         let mut before = std::mem::take(&mut self.ids);
         let mut replaced = Replaced::default();
         for (check, dependants) in wanted {
             let id = before.remove(&check).unwrap_or_else(|| {
                 let id = CheckId(self.next);
                 self.next += 1;
-                replaced.started.push((id, check.clone()));
+                replaced.started.push((id, Arc::clone(&check)));
                 id
             });
             self.running.entry(id).or_default().dependants = dependants;
@@ -68,9 +69,9 @@ impl Checks {
     }
 
     /// Every running check.
-    pub(super) fn all(&self) -> Vec<(CheckId, Check)> {
+    pub(super) fn all(&self) -> Vec<(CheckId, Arc<Check>)> {
         let checks = self.ids.iter();
-        checks.map(|(check, id)| (*id, check.clone())).collect()
+        checks.map(|(check, id)| (*id, Arc::clone(check))).collect()
     }
 
     /// Id of a running check.

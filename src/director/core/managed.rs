@@ -42,13 +42,10 @@ impl Managed {
         now: Instant,
     ) -> Self {
         let abandoned = previous.as_ref().and_then(|previous| previous.abandoned);
-        let mut known: Vec<_> = previous
-            .into_iter()
-            .flat_map(|p| {
-                let reals = p.virtual_service.reals.clone();
-                reals.into_iter().zip(p.reals)
-            })
-            .collect();
+        let before = previous.as_ref().map(|p| Arc::clone(&p.virtual_service));
+        let configured = before.iter().flat_map(|service| &service.reals);
+        let states = previous.into_iter().flat_map(|previous| previous.reals);
+        let mut known: Vec<_> = configured.zip(states).collect();
         let reals = virtual_service
             .reals
             .iter()
@@ -87,7 +84,7 @@ impl Managed {
     }
 
     /// The check of a real server, if it has one.
-    pub(super) fn check(&self, index: usize) -> Option<&Check> {
+    pub(super) fn check(&self, index: usize) -> Option<&Arc<Check>> {
         match &self.virtual_service.reals.get(index)?.check {
             RealCheck::Probe(check) => Some(check),
             RealCheck::Always | RealCheck::Off => None,

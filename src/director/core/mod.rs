@@ -50,7 +50,7 @@ const FIRST_CHECKS: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Begin a check; its outcomes come back under the id.
-    StartCheck(CheckId, Check),
+    StartCheck(CheckId, Arc<Check>),
     /// End a check.
     StopCheck(CheckId),
     /// Carry out a plan and report it to [`Core::handle_applied`].
@@ -160,7 +160,7 @@ impl Core {
     }
 
     /// The checks that run.
-    pub fn running_checks(&self) -> Vec<(CheckId, Check)> {
+    pub fn running_checks(&self) -> Vec<(CheckId, Arc<Check>)> {
         self.checks.all()
     }
 

@@ -33,8 +33,7 @@ impl Core {
         for service in &config.services {
             let key = service.key;
             let previous = before.remove(&key);
-            let virtual_service = Arc::new(service.clone());
-            let managed = Managed::new(virtual_service, previous, self.table.get(&key), now);
+            let managed = Managed::new(Arc::clone(service), previous, self.table.get(&key), now);
             self.services.insert(key, managed);
             self.unwanted.remove(&key);
             self.refusals.remove(&key);
@@ -51,11 +50,11 @@ impl Core {
     /// Runs exactly the checks of the configuration. A server that joins a check which has a
     /// result already takes that result at once.
     fn run_checks(&mut self, now: Instant) {
-        let mut wanted: BTreeMap<Check, Vec<(ServiceKey, usize)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<Arc<Check>, Vec<(ServiceKey, usize)>> = BTreeMap::new();
         for (key, managed) in &self.services {
             for index in 0..managed.reals.len() {
                 if let Some(check) = managed.check(index) {
-                    wanted.entry(check.clone()).or_default().push((*key, index));
+                    wanted.entry(Arc::clone(check)).or_default().push((*key, index));
                 }
             }
         }

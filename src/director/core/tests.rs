@@ -32,7 +32,7 @@ struct World {
     core: Core,
     kernel: Kernel,
     now: Instant,
-    checks: BTreeMap<CheckId, Check>,
+    checks: BTreeMap<CheckId, Arc<Check>>,
     operations: Vec<Operation>,
     messages: Vec<String>,
     commands: Vec<FallbackCommand>,

@@ -343,7 +343,7 @@ impl Lab {
     }
 
     fn add(&self, id: u64, check: Check, report_all: bool) -> Arc<LastResult> {
-        self.lane().add(CheckId(id), check, report_all)
+        self.lane().add(CheckId(id), Arc::new(check), report_all)
     }
 
     fn event(&self) -> CheckEvent {

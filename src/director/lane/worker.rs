@@ -36,7 +36,7 @@ pub(super) enum Command {
     /// Begin a check.
     Add {
         id: CheckId,
-        check: Box<Check>,
+        check: Arc<Check>,
         report_all: bool,
         last: Arc<LastResult>,
     },
@@ -158,7 +158,7 @@ impl Worker {
                     check,
                     report_all,
                     last,
-                } => self.add(id, *check, report_all, last),
+                } => self.add(id, Arc::unwrap_or_clone(check), report_all, last),
                 Command::Remove(id) => self.remove(id),
                 Command::Ended(key, report) => self.handle_report(key, *report, now),
                 Command::Stop => return false,
