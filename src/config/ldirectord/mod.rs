@@ -370,6 +370,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a value, written after `name=` without quotes, is read as it stands.
+pub(super) fn reads_back(name: &str, value: &str, in_section: bool) -> bool {
+    let line = format!("{name}={value}");
+    let kept = if in_section {
+        line::without_comment(&line)
+    } else {
+        &line
+    };
+    kept == line
+        && !value.starts_with(BLANKS)
+        && !value.ends_with(BLANKS)
+        && value != "\"\""
+        && value::enclosed(value).is_none()
+        && line::typographic(&line).is_none()
+        && line::glued(&line).is_empty()
+}
+
 /// A stretch of a line.
 fn span(line: u32, start: usize, end: usize) -> Span {
     Span {

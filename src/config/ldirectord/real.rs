@@ -174,7 +174,7 @@ fn find_head(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Head> {
     let scheme = dropped
         .strip_suffix("://")
         .is_some_and(|scheme| scheme.bytes().all(|b| b.is_ascii_lowercase()));
-    let harmless = !dropped.contains(':') && !dropped.bytes().any(is_name_byte);
+    let harmless = !dropped.contains([':', '"']) && !dropped.bytes().any(is_name_byte);
     if !scheme && !harmless {
         return None;
     }
@@ -280,6 +280,9 @@ fn read_options(cx: &mut Context<'_>, value: &Value<'_>, from: usize) -> Option<
         }
         let length = rest.find(BLANKS).unwrap_or(rest.len());
         let word = &rest[..length];
+        if word.contains('"') {
+            return left_over(cx, value, dropped.map_or(at, |(start, _)| start));
+        }
         // After the method itself only a blank may stand.
         let known = at > from && read_word(cx, value, (at, at + length), word, &mut options)?;
         if known {
