@@ -72,6 +72,15 @@ fn optionally_quoted(name: &str, value: &str, in_section: bool) -> String {
     }
 }
 
+/// A command line. With quotes of its own it was written without others round it.
+fn command_text(command: &str, in_section: bool) -> String {
+    if command.contains('"') {
+        command.to_owned()
+    } else {
+        optionally_quoted("fallbackcommand", command, in_section)
+    }
+}
+
 fn globals(text: &mut Text, globals: &Globals) {
     text.global("checktimeout", globals.check_timeout.as_secs());
     text.global("negotiatetimeout", globals.negotiate_timeout.as_secs());
@@ -90,7 +99,7 @@ fn globals(text: &mut Text, globals: &Globals) {
         }
     }
     if let Some(command) = &globals.fallback_command {
-        text.global("fallbackcommand", &command.text);
+        text.global("fallbackcommand", command_text(&command.text, false));
     }
     text.global("autoreload", YesNo(globals.autoreload));
     if let Some(callback) = &globals.callback {
@@ -182,8 +191,7 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
     if let Some(command) = &service.fallback_command
         && service.fallback_command != globals.fallback_command
     {
-        let command = optionally_quoted("fallbackcommand", &command.text, true);
-        text.local("fallbackcommand", command);
+        text.local("fallbackcommand", command_text(&command.text, true));
     }
     check(text, &service.check, globals);
     kernel(text, service);
@@ -226,7 +234,11 @@ fn real_line(real: &RealServer) -> String {
     );
     if let Some(exchange) = &real.exchange {
         let receive = exchange.receive.as_ref().map_or("", |receive| &receive.0);
-        line.push_str(&format!(" {}, {}", Quoted(&exchange.request), Quoted(receive)));
+        line.push_str(&format!(
+            " {}, {}",
+            Quoted(&exchange.request),
+            Quoted(receive)
+        ));
     }
     if destination.lower_threshold > 0 {
         line.push_str(&format!(" l:{}", destination.lower_threshold));

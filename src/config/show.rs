@@ -26,8 +26,8 @@
 use serde::Serialize;
 
 use super::effective::{
-    CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail,
-    RealCheck, RealServer, VirtualService,
+    CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
+    RealServer, VirtualService,
 };
 use super::names::Endpoint;
 use crate::model::{Check, Interpreter, Method, Probe, ProbeKind};
@@ -101,7 +101,10 @@ impl<'a> GlobalView<'a> {
             failure_count: globals.failure_count,
             fallback: globals.fallback.as_ref().map(FallbackView::global),
             fallback6: globals.fallback6.as_ref().map(FallbackView::global),
-            fallback_command: globals.fallback_command.as_ref().map(|c| c.words.as_slice()),
+            fallback_command: globals
+                .fallback_command
+                .as_ref()
+                .map(|c| c.words.as_slice()),
             autoreload: globals.autoreload,
             callback: globals.callback.as_deref(),
             log: match &globals.log.target {
@@ -114,7 +117,11 @@ impl<'a> GlobalView<'a> {
                     syslog: Some(facility),
                 },
             },
-            execute: globals.execute.iter().map(|file| file.path.as_str()).collect(),
+            execute: globals
+                .execute
+                .iter()
+                .map(|file| file.path.as_str())
+                .collect(),
             fork: globals.fork,
             supervised: globals.supervised,
             quiescent: globals.quiescent,
@@ -231,7 +238,10 @@ impl<'a> ServiceView<'a> {
             line: service.line.0,
             host,
             port: port.flatten(),
-            scheduler: attributes.scheduler.as_ref().map(crate::model::Scheduler::name),
+            scheduler: attributes
+                .scheduler
+                .as_ref()
+                .map(crate::model::Scheduler::name),
             scheduler_flags: attributes.flags.names(attributes.scheduler.as_ref()),
             persistence: attributes.persistence.map(|persistence| PersistenceView {
                 timeout_s: persistence.timeout,
@@ -242,7 +252,10 @@ impl<'a> ServiceView<'a> {
             clean_stop: service.clean_stop,
             failure_count: service.failure_count,
             fallback: service.fallback.as_ref().map(FallbackView::of),
-            fallback_command: service.fallback_command.as_ref().map(|c| c.words.as_slice()),
+            fallback_command: service
+                .fallback_command
+                .as_ref()
+                .map(|c| c.words.as_slice()),
             monitor_file: path(service.monitor_file.as_ref()),
             service_name: service.service_name.as_deref(),
             comment: service.comment.as_deref(),
