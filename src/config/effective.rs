@@ -171,7 +171,12 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order of ldirectord's manual.
-    pub const ALL: [Self; 4] = [Self::Starting, Self::Running, Self::Stopping, Self::Reloading];
+    pub const ALL: [Self; 4] = [
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Reloading,
+    ];
 
     /// The word of `emailalertstatus`.
     pub fn word(self) -> &'static str {
@@ -207,7 +212,9 @@ impl Phases {
 
     /// The phases in order.
     pub fn iter(self) -> impl Iterator<Item = Phase> {
-        Phase::ALL.into_iter().filter(move |phase| self.contains(*phase))
+        Phase::ALL
+            .into_iter()
+            .filter(move |phase| self.contains(*phase))
     }
 }
 
@@ -426,7 +433,10 @@ impl ServiceType {
 
     /// The service of that name.
     pub fn named(name: &str) -> Option<Self> {
-        SERVICES.iter().position(|(known, _)| *known == name).map(Self)
+        SERVICES
+            .iter()
+            .position(|(known, _)| *known == name)
+            .map(Self)
     }
 
     /// The service that a port stands for; `none` for an unknown one.

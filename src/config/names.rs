@@ -257,7 +257,18 @@ mod tests {
         assert_eq!(read("0x7f.1").as_deref(), Some("127.0.0.1"));
         assert_eq!(read("5").as_deref(), Some("0.0.0.5"));
         assert_eq!(read("127.65535").as_deref(), Some("127.0.255.255"));
-        for bad in ["", ".", "1.", "256.1.1.1", "1.2.3.256", "1.2.3.4.5", "09", "0x", "a", "+1"] {
+        for bad in [
+            "",
+            ".",
+            "1.",
+            "256.1.1.1",
+            "1.2.3.256",
+            "1.2.3.4.5",
+            "09",
+            "0x",
+            "a",
+            "+1",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

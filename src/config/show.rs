@@ -1,1 +1,462 @@
-//! stub
+//! The effective configuration for people and programs, every default filled in.
+//!
+//! The shape is stable: fields may be added, none changes its meaning. Times carry their
+//! unit in the name. `null` means none or off. Passwords and secrets are masked.
+//!
+//! ```yaml
+//! globals:
+//!   check_timeout_s: 5            # and the other settings of `Globals`
+//!   fallback: {host: 127.0.0.1, port: null, address: 127.0.0.1, forwarding: gate, line: 1}
+//!   log: {file: /var/log/ldirectord.log, syslog: null}
+//! services:
+//! - service: tcp:192.0.2.100:80   # or fwm:7, fwm6:7
+//!   line: 3
+//!   scheduler: wrr
+//!   check: {type: negotiate, service: http, …}
+//!   fallback: {host: …, port: …, address: …, forwarding: …, destination: …, line: …}
+//!   reals:
+//!   - destination: 192.0.2.21:80  # as in the kernel's table
+//!     host: 192.0.2.21            # as written
+//!     port: '80'
+//!     forwarding: gate
+//!     weight: 1
+//!     check: {state: probe, target: 192.0.2.21:80, interval_s: 10, probes: […]}
+//! ```
+
+use serde::Serialize;
+
+use super::effective::{
+    CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
+    RealServer, VirtualService,
+};
+use super::names::Endpoint;
+use crate::model::{Check, Interpreter, Method, Probe, ProbeKind};
+
+/// The effective configuration as YAML.
+pub fn to_yaml(config: &Config) -> String {
+    serde_yaml::to_string(&Document::of(config)).expect("the document has only string keys")
+}
+
+/// The effective configuration as indented JSON with a final newline.
+pub fn to_json(config: &Config) -> String {
+    let mut text = serde_json::to_string_pretty(&Document::of(config))
+        .expect("the document has only string keys");
+    text.push('\n');
+    text
+}
+
+/// Stands for a password or secret.
+const MASK: &str = "********";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    globals: GlobalView<'a>,
+    services: Vec<ServiceView<'a>>,
+}
+
+impl<'a> Document<'a> {
+    fn of(config: &'a Config) -> Self {
+        Self {
+            globals: GlobalView::of(&config.globals),
+            services: config.services.iter().map(ServiceView::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the format has that many independent switches"
+)]
+struct GlobalView<'a> {
+    check_timeout_s: u64,
+    negotiate_timeout_s: u64,
+    check_interval_s: u64,
+    ping_attempts: u32,
+    failure_count: u32,
+    fallback: Option<FallbackView>,
+    fallback6: Option<FallbackView>,
+    fallback_command: Option<&'a [String]>,
+    autoreload: bool,
+    callback: Option<&'a str>,
+    log: LogView<'a>,
+    execute: Vec<&'a str>,
+    fork: bool,
+    supervised: bool,
+    quiescent: bool,
+    readd_quiescent: bool,
+    clean_stop: bool,
+    mail: MailView<'a>,
+    mail_from: Option<&'a str>,
+    maintenance_directory: Option<&'a str>,
+}
+
+impl<'a> GlobalView<'a> {
+    fn of(globals: &'a Globals) -> Self {
+        Self {
+            check_timeout_s: globals.check_timeout.as_secs(),
+            negotiate_timeout_s: globals.negotiate_timeout.as_secs(),
+            check_interval_s: globals.check_interval.as_secs(),
+            ping_attempts: globals.ping_attempts,
+            failure_count: globals.failure_count,
+            fallback: globals.fallback.as_ref().map(FallbackView::global),
+            fallback6: globals.fallback6.as_ref().map(FallbackView::global),
+            fallback_command: globals
+                .fallback_command
+                .as_ref()
+                .map(|c| c.words.as_slice()),
+            autoreload: globals.autoreload,
+            callback: globals.callback.as_deref(),
+            log: match &globals.log.target {
+                LogTarget::File(path) => LogView {
+                    file: Some(path),
+                    syslog: None,
+                },
+                LogTarget::Syslog(facility) => LogView {
+                    file: None,
+                    syslog: Some(facility),
+                },
+            },
+            execute: globals
+                .execute
+                .iter()
+                .map(|file| file.path.as_str())
+                .collect(),
+            fork: globals.fork,
+            supervised: globals.supervised,
+            quiescent: globals.quiescent,
+            readd_quiescent: globals.readd_quiescent,
+            clean_stop: globals.clean_stop,
+            mail: MailView::of(&globals.mail),
+            mail_from: globals.mail_from.as_deref(),
+            maintenance_directory: path(globals.maintenance_directory.as_ref()),
+        }
+    }
+}
+
+fn path(file: Option<&FileName>) -> Option<&str> {
+    file.map(|file| file.path.as_str())
+}
+
+#[derive(Serialize)]
+struct LogView<'a> {
+    file: Option<&'a str>,
+    syslog: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct MailView<'a> {
+    recipients: Option<&'a str>,
+    reminder_s: Option<u64>,
+    phases: Vec<&'static str>,
+    relay: Option<&'a str>,
+}
+
+impl<'a> MailView<'a> {
+    fn of(mail: &'a Mail) -> Self {
+        Self {
+            recipients: mail.recipients.as_deref(),
+            reminder_s: mail.reminder.map(|reminder| reminder.as_secs()),
+            phases: mail.phases.iter().map(super::Phase::word).collect(),
+            relay: mail.relay.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FallbackView {
+    host: String,
+    port: Option<String>,
+    address: String,
+    forwarding: &'static str,
+    /// As in the kernel's table; a global fallback has none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    line: u32,
+}
+
+impl FallbackView {
+    fn global(fallback: &GlobalFallback) -> Self {
+        let (host, port) = endpoint(&fallback.written);
+        Self {
+            host,
+            port,
+            address: fallback.address.to_string(),
+            forwarding: fallback.forwarding.word(),
+            destination: None,
+            line: fallback.line.0,
+        }
+    }
+
+    fn of(fallback: &Fallback) -> Self {
+        let (host, port) = endpoint(&fallback.written);
+        Self {
+            host,
+            port,
+            address: fallback.destination.key.address.to_string(),
+            forwarding: fallback.destination.forwarding.word(),
+            destination: Some(fallback.destination.key.to_string()),
+            line: fallback.line.0,
+        }
+    }
+}
+
+fn endpoint(written: &Endpoint) -> (String, Option<String>) {
+    let port = written.port.as_ref().map(ToString::to_string);
+    (written.host.to_string(), port)
+}
+
+#[derive(Serialize)]
+struct ServiceView<'a> {
+    service: String,
+    line: u32,
+    host: Option<String>,
+    port: Option<String>,
+    scheduler: Option<&'a str>,
+    scheduler_flags: Vec<&'static str>,
+    persistence: Option<PersistenceView>,
+    one_packet: bool,
+    quiescent: bool,
+    clean_stop: bool,
+    failure_count: u32,
+    fallback: Option<FallbackView>,
+    fallback_command: Option<&'a [String]>,
+    monitor_file: Option<&'a str>,
+    service_name: Option<&'a str>,
+    comment: Option<&'a str>,
+    mail: MailView<'a>,
+    check: CheckView<'a>,
+    reals: Vec<RealView<'a>>,
+}
+
+impl<'a> ServiceView<'a> {
+    fn of(service: &'a VirtualService) -> Self {
+        let (host, port) = service.written.as_ref().map(endpoint).unzip();
+        let attributes = &service.service;
+        Self {
+            service: service.key.to_string(),
+            line: service.line.0,
+            host,
+            port: port.flatten(),
+            scheduler: attributes
+                .scheduler
+                .as_ref()
+                .map(crate::model::Scheduler::name),
+            scheduler_flags: attributes.flags.names(attributes.scheduler.as_ref()),
+            persistence: attributes.persistence.map(|persistence| PersistenceView {
+                timeout_s: persistence.timeout,
+                netmask: persistence.netmask.to_string(),
+            }),
+            one_packet: attributes.one_packet,
+            quiescent: service.quiescent,
+            clean_stop: service.clean_stop,
+            failure_count: service.failure_count,
+            fallback: service.fallback.as_ref().map(FallbackView::of),
+            fallback_command: service
+                .fallback_command
+                .as_ref()
+                .map(|c| c.words.as_slice()),
+            monitor_file: path(service.monitor_file.as_ref()),
+            service_name: service.service_name.as_deref(),
+            comment: service.comment.as_deref(),
+            mail: MailView::of(&service.mail),
+            check: CheckView::of(&service.check),
+            reals: service.reals.iter().map(RealView::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct PersistenceView {
+    timeout_s: u32,
+    netmask: String,
+}
+
+#[derive(Serialize)]
+struct CheckView<'a> {
+    r#type: String,
+    service: &'static str,
+    port: Option<u16>,
+    check_timeout_s: u64,
+    negotiate_timeout_s: u64,
+    interval_s: u64,
+    ping_attempts: u32,
+    command: &'a str,
+    request: &'a str,
+    receive: Option<&'a str>,
+    http_method: &'static str,
+    virtual_host: Option<&'a str>,
+    login: Option<&'a str>,
+    password: Option<&'static str>,
+    database: Option<&'a str>,
+    secret: Option<&'static str>,
+}
+
+impl<'a> CheckView<'a> {
+    fn of(check: &'a CheckSettings) -> Self {
+        Self {
+            r#type: check.kind.to_string(),
+            service: check.service.name(),
+            port: check.port,
+            check_timeout_s: check.check_timeout.as_secs(),
+            negotiate_timeout_s: check.negotiate_timeout.as_secs(),
+            interval_s: check.interval.as_secs(),
+            ping_attempts: check.ping_attempts,
+            command: &check.command,
+            request: &check.request,
+            receive: check.receive.as_ref().map(|receive| receive.0.as_str()),
+            http_method: check.http_method.word(),
+            virtual_host: check.virtual_host.as_deref(),
+            login: check.login.as_deref(),
+            password: check.password.as_ref().map(|_| MASK),
+            database: check.database.as_deref(),
+            secret: check.secret.as_ref().map(|_| MASK),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RealView<'a> {
+    destination: String,
+    line: u32,
+    host: String,
+    port: Option<String>,
+    forwarding: &'static str,
+    weight: u32,
+    lower_threshold: u32,
+    upper_threshold: u32,
+    request: Option<&'a str>,
+    receive: Option<&'a str>,
+    check: RealCheckView<'a>,
+}
+
+impl<'a> RealView<'a> {
+    fn of(real: &'a RealServer) -> Self {
+        let (host, port) = endpoint(&real.written);
+        let destination = &real.destination;
+        let exchange = real.exchange.as_deref();
+        Self {
+            destination: destination.key.to_string(),
+            line: real.line.0,
+            host,
+            port,
+            forwarding: destination.forwarding.word(),
+            weight: destination.weight,
+            lower_threshold: destination.lower_threshold,
+            upper_threshold: destination.upper_threshold,
+            request: exchange.map(|exchange| exchange.request.as_str()),
+            receive: exchange
+                .and_then(|exchange| exchange.receive.as_ref())
+                .map(|receive| receive.0.as_str()),
+            check: RealCheckView::of(&real.check),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+enum RealCheckView<'a> {
+    /// Not checked, always available.
+    Always,
+    /// Not checked, never available.
+    Off,
+    /// Checked.
+    Probe {
+        target: String,
+        interval_s: u64,
+        /// Connects between two of the first probe, with two probes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connects: Option<u32>,
+        probes: Vec<ProbeView<'a>>,
+    },
+}
+
+impl<'a> RealCheckView<'a> {
+    fn of(check: &'a RealCheck) -> Self {
+        let check: &Check = match check {
+            RealCheck::Always => return Self::Always,
+            RealCheck::Off => return Self::Off,
+            RealCheck::Probe(check) => check,
+        };
+        let (connects, probes) = match &check.method {
+            Method::Single(probe) => (None, vec![ProbeView::of(probe)]),
+            Method::Combined {
+                negotiate,
+                connect,
+                connects,
+            } => (
+                Some(*connects),
+                vec![ProbeView::of(negotiate), ProbeView::of(connect)],
+            ),
+        };
+        Self::Probe {
+            target: check.target.to_string(),
+            interval_s: check.interval.as_secs(),
+            connects,
+            probes,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ProbeView<'a> {
+    timeout_s: f64,
+    #[serde(flatten)]
+    kind: KindView<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum KindView<'a> {
+    Connect,
+    Ping {
+        attempts: u32,
+    },
+    Http {
+        tls: bool,
+        method: &'static str,
+        path: &'a str,
+        host: &'a str,
+        receive: Option<&'a str>,
+    },
+    SimpleTcp {
+        send: String,
+        receive: Option<&'a str>,
+    },
+    External {
+        command: &'a str,
+        perl: bool,
+        arguments: &'a [String],
+    },
+}
+
+impl<'a> ProbeView<'a> {
+    fn of(probe: &'a Probe) -> Self {
+        let kind = match &probe.kind {
+            ProbeKind::Connect => KindView::Connect,
+            ProbeKind::Ping { attempts } => KindView::Ping {
+                attempts: *attempts,
+            },
+            ProbeKind::Http(http) => KindView::Http {
+                tls: http.tls,
+                method: http.method.word(),
+                path: &http.path,
+                host: &http.host,
+                receive: http.receive.as_ref().map(|receive| receive.0.as_str()),
+            },
+            ProbeKind::SimpleTcp(exchange) => KindView::SimpleTcp {
+                send: String::from_utf8_lossy(&exchange.send).into_owned(),
+                receive: exchange.receive.as_ref().map(|receive| receive.0.as_str()),
+            },
+            ProbeKind::External(external) => KindView::External {
+                command: &external.command,
+                perl: external.interpreter == Interpreter::Perl,
+                arguments: &external.arguments,
+            },
+        };
+        Self {
+            timeout_s: probe.timeout.as_secs_f64(),
+            kind,
+        }
+    }
+}

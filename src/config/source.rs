@@ -56,7 +56,11 @@ impl Source {
             carriage_return: None,
             too_long,
         };
-        for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|b| *b == b'\n') {
+        for line in bytes
+            .strip_suffix(b"\n")
+            .unwrap_or(bytes)
+            .split(|b| *b == b'\n')
+        {
             source.push(line);
         }
         source
@@ -73,7 +77,8 @@ impl Source {
             self.text.push_str(text);
         } else {
             self.latin1.push(number);
-            self.text.extend(line[..kept].iter().map(|b| char::from(*b)));
+            self.text
+                .extend(line[..kept].iter().map(|b| char::from(*b)));
         }
         self.lines.push((start, self.text.len() as u32));
     }
@@ -88,7 +93,9 @@ impl Source {
         (number as usize)
             .checked_sub(1)
             .and_then(|index| self.lines.get(index))
-            .map_or("", |(start, end)| &self.text[*start as usize..*end as usize])
+            .map_or("", |(start, end)| {
+                &self.text[*start as usize..*end as usize]
+            })
     }
 
     /// The text of a stretch.
@@ -105,14 +112,23 @@ impl Source {
             return diagnostic;
         }
         let line = self.line(span.line);
-        let count = |end: u32| line.get(..end as usize).map_or(0, |text| text.chars().count());
+        let count = |end: u32| {
+            line.get(..end as usize)
+                .map_or(0, |text| text.chars().count())
+        };
         let (first, last) = (count(span.start), count(span.end));
         diagnostic.column = first as u32 + 1;
         diagnostic.length = last.saturating_sub(first) as u32;
         diagnostic.source = line
             .chars()
             .take(Diagnostic::SOURCE_MAX)
-            .map(|c| if printable(c) || c == '\t' { c } else { '\u{fffd}' })
+            .map(|c| {
+                if printable(c) || c == '\t' {
+                    c
+                } else {
+                    '\u{fffd}'
+                }
+            })
             .collect();
         diagnostic
     }
@@ -164,7 +180,9 @@ impl Report {
         let full = self.diagnostics.len() >= Self::MAX;
         // The first error is always kept: it is why the file is refused.
         if full && !(severity == Severity::Error && self.errors == 1) {
-            return self.overflow.insert(source.diagnostic(severity, Span::default(), message));
+            return self
+                .overflow
+                .insert(source.diagnostic(severity, Span::default(), message));
         }
         let mut diagnostic = source.diagnostic(severity, span, message);
         diagnostic.noticed = self.moment.unwrap_or((span.line, 0));
@@ -179,7 +197,8 @@ impl Report {
 
     /// Everything in the order in which ldirectord would have noticed it.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.noticed);
+        self.diagnostics
+            .sort_by_key(|diagnostic| diagnostic.noticed);
         if let Some(mut more) = self.overflow {
             more.severity = Severity::Warning;
             more.message = format!("more than {} diagnostics; the rest is not shown", Self::MAX);
@@ -218,7 +237,13 @@ fn printable(c: char) -> bool {
 pub(super) fn printable_lines(text: &str) -> String {
     text.chars()
         .take(Diagnostic::SOURCE_MAX)
-        .map(|c| if printable(c) || c == '\n' { c } else { '\u{fffd}' })
+        .map(|c| {
+            if printable(c) || c == '\n' {
+                c
+            } else {
+                '\u{fffd}'
+            }
+        })
         .collect()
 }
 
@@ -261,7 +286,11 @@ mod tests {
     #[test]
     fn sources_in_diagnostics_cannot_act_on_a_terminal() {
         let source = Source::new("a\u{1b}[31m\u{202e}b".as_bytes(), "x");
-        let span = Span { line: 1, start: 1, end: 2 };
+        let span = Span {
+            line: 1,
+            start: 1,
+            end: 2,
+        };
         let diagnostic = source.diagnostic(Severity::Error, span, String::new());
         assert_eq!(diagnostic.source, "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(quoted("\u{1b}\u{7}"), "\"\u{fffd}\u{fffd}\"");

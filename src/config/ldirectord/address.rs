@@ -103,7 +103,9 @@ pub(super) fn read_method(text: &str) -> Option<Forwarding> {
 /// What to write for a forwarding method that is not ldirectord's.
 pub(super) fn method_help(text: &str) -> &'static str {
     match text.to_ascii_lowercase().as_str() {
-        "masq" | "nat" | "masquerade" | "masquerading" | "m" => "write masq for address translation",
+        "masq" | "nat" | "masquerade" | "masquerading" | "m" => {
+            "write masq for address translation"
+        }
         "gate" | "dr" | "route" | "gatewaying" | "direct" | "g" => "write gate for direct routing",
         "ipip" | "tun" | "tunnel" | "i" => "write ipip for tunnelling",
         _ => "write gate (direct routing), masq (address translation) or ipip (tunnelling)",
@@ -152,8 +154,11 @@ fn read_endpoint(
 ) -> Option<VirtualAddress> {
     let (host, port) = (&value.text[..host_end], &value.text[host_end + 1..end]);
     if host.starts_with('[') && family == Family::V4 {
-        cx.error(value.span, "invalid address for virtual server: IPv6 needs virtual6")
-            .help(format!("write virtual6={}", value.text));
+        cx.error(
+            value.span,
+            "invalid address for virtual server: IPv6 needs virtual6",
+        )
+        .help(format!("write virtual6={}", value.text));
         return None;
     }
     let span = value.span.part(0, host_end);
@@ -190,7 +195,10 @@ fn read_mark(cx: &mut Context<'_>, value: &Value<'_>, digits: usize) -> Option<V
     if digits < value.text.len() && value.text[digits..].starts_with('.') {
         cx.warning(
             value.span,
-            format!("{} has no port and is read as firewall mark {mark}", quoted(value.text)),
+            format!(
+                "{} has no port and is read as firewall mark {mark}",
+                quoted(value.text)
+            ),
         )
         .help("write ADDRESS:PORT for a service at an address");
     } else {

@@ -117,10 +117,14 @@ fn execute(cx: &mut Context<'_>, value: &Value<'_>) -> Option<FileName> {
 
 fn maintenance(cx: &mut Context<'_>, value: &Value<'_>) -> Option<FileName> {
     let mut path = value.rest(cx, "maintenance directory not specified")?;
-    let inner = path.strip_prefix('"').and_then(|path| path.strip_suffix('"'));
+    let inner = path
+        .strip_prefix('"')
+        .and_then(|path| path.strip_suffix('"'));
     if let Some(inner) = inner.filter(|inner| !inner.is_empty()).map(str::to_owned) {
         cx.warning(value.span, "the quotes are not taken as part of the name")
-            .help(format!("write maintenancedir={inner}; ldirectord looks for a name with quotes"));
+            .help(format!(
+                "write maintenancedir={inner}; ldirectord looks for a name with quotes"
+            ));
         path = inner;
     }
     if path.contains(" #") {

@@ -377,7 +377,10 @@ impl<'a> Url<'a> {
 
 fn url_host_part(text: &str) -> Option<Host> {
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        return inner.parse().ok().map(|address| Host::Address(IpAddr::V6(address)));
+        return inner
+            .parse()
+            .ok()
+            .map(|address| Host::Address(IpAddr::V6(address)));
     }
     if ends_in_a_number(text) {
         return inet_aton(text).map(|address| Host::Address(IpAddr::V4(address)));
@@ -419,10 +422,24 @@ mod tests {
     #[test]
     fn urls_are_cut_into_their_parts() {
         let url = Url::read("http://user@www.example.com:81?q").unwrap();
-        assert_eq!((url.authority, url.port, url.path), ("www.example.com:81", 81, "?q"));
+        assert_eq!(
+            (url.authority, url.port, url.path),
+            ("www.example.com:81", 81, "?q")
+        );
         let url = Url::read("https://[2001:db8::1]/x").unwrap();
-        assert_eq!((url.host.to_string().as_str(), url.port), ("[2001:db8::1]", 443));
-        for bad in ["http://", "http://:80/", "http://a:b/", "http://a:99999/", "http://1.2.3.256/", "ftp://a/", "http://[::1"] {
+        assert_eq!(
+            (url.host.to_string().as_str(), url.port),
+            ("[2001:db8::1]", 443)
+        );
+        for bad in [
+            "http://",
+            "http://:80/",
+            "http://a:b/",
+            "http://a:99999/",
+            "http://1.2.3.256/",
+            "ftp://a/",
+            "http://[::1",
+        ] {
             assert!(Url::read(bad).is_none(), "{bad}");
         }
     }

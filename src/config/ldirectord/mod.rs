@@ -122,7 +122,9 @@ impl<'a> Reader<'a> {
             let end = source.line(line).len();
             self.cx
                 .warning(span(line, end, end), "lines end in CR LF")
-                .help("the CR is ignored; ldirectord refuses yes and no before it: convert the file");
+                .help(
+                    "the CR is ignored; ldirectord refuses yes and no before it: convert the file",
+                );
         }
         for line in source.latin1.clone() {
             self.cx
@@ -157,7 +159,10 @@ impl<'a> Reader<'a> {
             return number;
         }
         let start = line.len() - text.len();
-        let spoilt_indentation = text.chars().next().is_some_and(|c| line::plain(c) == Some(' '));
+        let spoilt_indentation = text
+            .chars()
+            .next()
+            .is_some_and(|c| line::plain(c) == Some(' '));
         if self.open.is_some() && (columns >= 4 || spoilt_indentation) {
             let end = line::without_comment(line).len();
             self.section_line(number, start, end);
@@ -183,7 +188,10 @@ impl<'a> Reader<'a> {
         }
         if text.trim_end_matches(BLANKS) == "supervised" {
             self.cx
-                .warning(whole, "please update your config not to use a bare supervised directive")
+                .warning(
+                    whole,
+                    "please update your config not to use a bare supervised directive",
+                )
                 .help("write supervised=yes");
             self.globals.set_supervised();
             return;
@@ -244,7 +252,10 @@ impl<'a> Reader<'a> {
     fn is_spoilt(&mut self, whole: Span, text: &str) -> bool {
         if let Some(found) = line::typographic(text) {
             let at = whole.part(found.offset, found.offset + found.character.len_utf8());
-            let column = self.cx.source.line(whole.line)[..at.start as usize].chars().count() + 1;
+            let column = self.cx.source.line(whole.line)[..at.start as usize]
+                .chars()
+                .count()
+                + 1;
             let plain = if found.plain == ' ' {
                 "a plain blank".to_owned()
             } else {
@@ -283,7 +294,11 @@ impl<'a> Reader<'a> {
             let name = &piece[..line::name_length(piece)];
             if name.starts_with("virtual") && place(name) == Some(Place::Global) {
                 in_section = true;
-                let family = if name == "virtual" { Family::V4 } else { Family::V6 };
+                let family = if name == "virtual" {
+                    Family::V4
+                } else {
+                    Family::V6
+                };
                 self.close(whole.line);
                 self.open = Some(Section::new(family, None, whole));
                 help.push_str("\n    ");
@@ -319,17 +334,12 @@ impl<'a> Reader<'a> {
         let help = if ended_here {
             "lines of a section are indented by at least four columns".to_owned()
         } else if self.blank > 0 {
-            format!(
-                "the empty line {} ended the section; remove it",
-                self.blank
-            )
+            format!("the empty line {} ended the section; remove it", self.blank)
         } else {
             "begin global directives in the first column; put others below a virtual line"
                 .to_owned()
         };
-        self.cx
-            .error(span(number, 0, indented), message)
-            .help(help);
+        self.cx.error(span(number, 0, indented), message).help(help);
         last
     }
 
@@ -348,10 +358,14 @@ impl<'a> Reader<'a> {
                 "begin the virtual line in the first column".to_owned()
             }
             Some(Place::Global) => {
-                format!("{name} holds for the whole director: begin its line in the first column, outside any section")
+                format!(
+                    "{name} holds for the whole director: begin its line in the first column, outside any section"
+                )
             }
             Some(_) => {
-                format!("{name} belongs into a virtual section: indent it by four blanks below a virtual line")
+                format!(
+                    "{name} belongs into a virtual section: indent it by four blanks below a virtual line"
+                )
             }
             None => match nearest(name, known) {
                 Some(near) => format!("did you mean {near}?"),
@@ -368,6 +382,23 @@ impl<'a> Reader<'a> {
             .error(name_span, format!("Unknown command {line}"))
             .help(help);
     }
+}
+
+/// Whether a value, written after `name=` without quotes, is read as it stands.
+pub(super) fn reads_back(name: &str, value: &str, in_section: bool) -> bool {
+    let line = format!("{name}={value}");
+    let kept = if in_section {
+        line::without_comment(&line)
+    } else {
+        &line
+    };
+    kept == line
+        && !value.starts_with(BLANKS)
+        && !value.ends_with(BLANKS)
+        && value != "\"\""
+        && value::enclosed(value).is_none()
+        && line::typographic(&line).is_none()
+        && line::glued(&line).is_empty()
 }
 
 /// A stretch of a line.

@@ -47,11 +47,17 @@ impl Shared {
             }
             "checkinterval" => {
                 let read = value.number(cx, "invalid check interval value", seconds);
-                set(&mut self.check_interval, read.map(|read| (read, value.whole)));
+                set(
+                    &mut self.check_interval,
+                    read.map(|read| (read, value.whole)),
+                );
             }
             "checkcount" => {
-                cx.warning(value.whole, "checkcount is deprecated and counts for ping checks only")
-                    .help("failurecount sets how many failures take a server out");
+                cx.warning(
+                    value.whole,
+                    "checkcount is deprecated and counts for ping checks only",
+                )
+                .help("failurecount sets how many failures take a server out");
                 let read = value.number(cx, "invalid check count value", 1..=ATTEMPTS_MAX);
                 set(&mut self.ping_attempts, read);
             }
@@ -138,7 +144,10 @@ fn read_command(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Command> {
         text = value.optional_quotes(cx, "invalid fallback command")?;
     }
     let Some(words) = shell_words(&text).filter(|words| !words.is_empty()) else {
-        cx.error(value.span, "invalid fallback command: a quote is not closed");
+        cx.error(
+            value.span,
+            "invalid fallback command: a quote is not closed",
+        );
         return None;
     };
     if let Some(special) = unquoted_special(&text) {
@@ -243,7 +252,10 @@ fn read_phases(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Phases> {
             .help(HELP);
         return Some(Phases::NONE);
     }
-    let words: Vec<&str> = text.split(',').map(|word| word.trim_matches(super::line::BLANKS)).collect();
+    let words: Vec<&str> = text
+        .split(',')
+        .map(|word| word.trim_matches(super::line::BLANKS))
+        .collect();
     let has_none = words.contains(&"none");
     let mut phases = Phases::NONE;
     for word in words {
@@ -294,7 +306,10 @@ mod tests {
     fn commands_are_cut_as_a_shell_would() {
         let words = |text| shell_words(text).unwrap();
         assert_eq!(words("/bin/x  a\tb"), ["/bin/x", "a", "b"]);
-        assert_eq!(words(r#"x "a b" 'c "d' e\ f"#), ["x", "a b", "c \"d", "e f"]);
+        assert_eq!(
+            words(r#"x "a b" 'c "d' e\ f"#),
+            ["x", "a b", "c \"d", "e f"]
+        );
         assert_eq!(words(r#"x "a\"b\n" '' "#), ["x", "a\"b\\n", ""]);
         assert_eq!(shell_words("x 'a"), None);
         assert_eq!(shell_words("x \"a\\"), None);

@@ -174,7 +174,7 @@ fn find_head(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Head> {
     let scheme = dropped
         .strip_suffix("://")
         .is_some_and(|scheme| scheme.bytes().all(|b| b.is_ascii_lowercase()));
-    let harmless = !dropped.contains(':') && !dropped.bytes().any(is_name_byte);
+    let harmless = !dropped.contains([':', '"']) && !dropped.bytes().any(is_name_byte);
     if !scheme && !harmless {
         return None;
     }
@@ -199,7 +199,10 @@ fn head_at(text: &str, start: usize) -> Option<Head> {
     };
     let port = if text[end..].starts_with(':') {
         let begin = end + 1;
-        let length = text[begin..].bytes().take_while(|b| is_port_byte(*b)).count();
+        let length = text[begin..]
+            .bytes()
+            .take_while(|b| is_port_byte(*b))
+            .count();
         end = begin + length;
         Some((begin, end)).filter(|_| length > 0)
     } else {
@@ -207,7 +210,10 @@ fn head_at(text: &str, start: usize) -> Option<Head> {
     };
     let rest = &text[end..];
     let word = rest.trim_start_matches(BLANKS);
-    let length = word.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let length = word
+        .bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        .count();
     if word.len() == rest.len() || length == 0 || (port.is_none() && text[..end].ends_with(':')) {
         return None;
     }
@@ -248,7 +254,8 @@ fn format_help(text: &str, name: &str) -> String {
         return "there are two colons before the port; IPv6 addresses are written [ADDRESS]:PORT in real6".to_owned();
     }
     if first.contains("->") && first.split("->").next().is_some_and(|a| a.contains(':')) {
-        return "the port of a range is written once, at its end: 192.0.2.21->192.0.2.23:80".to_owned();
+        return "the port of a range is written once, at its end: 192.0.2.21->192.0.2.23:80"
+            .to_owned();
     }
     if first == text {
         return format!("add the forwarding method: {name}={text} gate, masq or ipip");
@@ -280,6 +287,9 @@ fn read_options(cx: &mut Context<'_>, value: &Value<'_>, from: usize) -> Option<
         }
         let length = rest.find(BLANKS).unwrap_or(rest.len());
         let word = &rest[..length];
+        if word.contains('"') {
+            return left_over(cx, value, dropped.map_or(at, |(start, _)| start));
+        }
         // After the method itself only a blank may stand.
         let known = at > from && read_word(cx, value, (at, at + length), word, &mut options)?;
         if known {
@@ -310,8 +320,11 @@ fn read_word(
     if is_number(word) && options.weight.is_none() {
         let weight = word.parse().ok().filter(|weight| *weight <= WEIGHT_MAX);
         if weight.is_none() {
-            cx.error(span, format!("invalid weight {} for real server", quoted(word)))
-                .help(format!("weights go from 0 to {WEIGHT_MAX}"));
+            cx.error(
+                span,
+                format!("invalid weight {} for real server", quoted(word)),
+            )
+            .help(format!("weights go from 0 to {WEIGHT_MAX}"));
             return None;
         }
         options.weight = weight;
@@ -335,8 +348,11 @@ fn read_word(
         return Some(false);
     }
     if colon > 1 {
-        cx.warning(span, format!("{} is read as {}", quoted(word), quoted(&word[colon - 1..])))
-            .help("separate the parts of the line by blanks");
+        cx.warning(
+            span,
+            format!("{} is read as {}", quoted(word), quoted(&word[colon - 1..])),
+        )
+        .help("separate the parts of the line by blanks");
     }
     *slot = word[colon + 1..].parse().ok();
     if slot.is_none() {

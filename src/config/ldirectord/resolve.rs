@@ -136,7 +136,13 @@ impl ResolvedFallback {
     /// The fallback of a service without one of its own. A service name that only one
     /// protocol knows serves the other, and marks, as well.
     fn of(&self, key: &ServiceKey) -> Fallback {
-        let is_udp = matches!(key, ServiceKey::Address { protocol: Protocol::Udp, .. });
+        let is_udp = matches!(
+            key,
+            ServiceKey::Address {
+                protocol: Protocol::Udp,
+                ..
+            }
+        );
         let port = if is_udp {
             self.udp.or(self.tcp)
         } else {
@@ -176,8 +182,14 @@ fn globals(
         phases: Phases::ALL,
         relay: None,
     };
-    let check_timeout = shared.check_timeout.or(shared.negotiate_timeout).unwrap_or(5);
-    let negotiate_timeout = shared.negotiate_timeout.or(shared.check_timeout).unwrap_or(30);
+    let check_timeout = shared
+        .check_timeout
+        .or(shared.negotiate_timeout)
+        .unwrap_or(5);
+    let negotiate_timeout = shared
+        .negotiate_timeout
+        .or(shared.check_timeout)
+        .unwrap_or(30);
     let globals = Globals {
         check_timeout: seconds(check_timeout),
         negotiate_timeout: seconds(negotiate_timeout),
@@ -188,7 +200,10 @@ fn globals(
         fallback6: fallbacks[1].as_ref().map(|f| f.global.clone()),
         fallback_command: shared.fallback_command.clone(),
         autoreload: options.autoreload.unwrap_or(false),
-        callback: options.callback.clone().filter(|callback| !callback.is_empty()),
+        callback: options
+            .callback
+            .clone()
+            .filter(|callback| !callback.is_empty()),
         log: options.log.clone().unwrap_or_else(|| Log {
             target: LogTarget::File(LogTarget::DEFAULT_FILE.to_owned()),
             line: Line(0),
@@ -339,7 +354,13 @@ impl Resolver<'_> {
                         .help("remove the line, or write ADDRESS:PORT after virtual=");
                     return None;
                 }
-                return Some((ServiceKey::Mark { family, mark: *mark }, None));
+                return Some((
+                    ServiceKey::Mark {
+                        family,
+                        mark: *mark,
+                    },
+                    None,
+                ));
             }
             VirtualAddress::Endpoint { host, port, .. } => (host, port),
         };
@@ -413,7 +434,10 @@ impl Resolver<'_> {
     fn note_duplicate(&mut self, section: &Section, key: &ServiceKey) {
         if let Some(line) = self.lines.insert(*key, section.span.line) {
             self.cx
-                .error(section.span, format!("duplicate virtual server: {key} is also at line {line}"))
+                .error(
+                    section.span,
+                    format!("duplicate virtual server: {key} is also at line {line}"),
+                )
                 .help("put the real servers of both sections into one");
         }
     }
@@ -441,7 +465,13 @@ impl Resolver<'_> {
                 .help("add persistent=SECONDS, or write the port");
             return None;
         }
-        let is_udp = matches!(key, ServiceKey::Address { protocol: Protocol::Udp, .. });
+        let is_udp = matches!(
+            key,
+            ServiceKey::Address {
+                protocol: Protocol::Udp,
+                ..
+            }
+        );
         if let Some((true, span)) = options.one_packet
             && !is_udp
         {
@@ -508,7 +538,10 @@ impl Resolver<'_> {
         if negotiates && !section.reals.is_empty() {
             self.note_service(section, service, key);
         }
-        let request = options.request.as_ref().map(|(request, _)| request.as_str());
+        let request = options
+            .request
+            .as_ref()
+            .map(|(request, _)| request.as_str());
         let settings = CheckSettings {
             kind,
             service,
@@ -578,19 +611,23 @@ impl Resolver<'_> {
     /// Settings that do not go together.
     fn note_settings(&mut self, section: &Section, settings: &CheckSettings) {
         let options = &section.options;
-        let is_http = [ServiceType::HTTP, ServiceType::HTTPS, ServiceType::HTTP_PROXY]
-            .contains(&settings.service);
-        let negotiates = matches!(
-            settings.kind,
-            CheckType::Negotiate | CheckType::Combined(_)
-        );
+        let is_http = [
+            ServiceType::HTTP,
+            ServiceType::HTTPS,
+            ServiceType::HTTP_PROXY,
+        ]
+        .contains(&settings.service);
+        let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
         if negotiates
             && is_http
             && settings.http_method == crate::model::HttpMethod::Head
             && let Some((_, span)) = options.receive
         {
             self.cx
-                .warning(span, "an answer to HEAD has no body: receive will never match")
+                .warning(
+                    span,
+                    "an answer to HEAD has no body: receive will never match",
+                )
                 .help("write httpmethod=GET, or remove receive");
         }
         let is_external = matches!(settings.kind, CheckType::External | CheckType::ExternalPerl);
@@ -599,7 +636,10 @@ impl Resolver<'_> {
             && command.contains(' ')
         {
             self.cx
-                .warning(*span, "the whole of checkcommand is taken as the name of one program")
+                .warning(
+                    *span,
+                    "the whole of checkcommand is taken as the name of one program",
+                )
                 .help("put a command with arguments into a script");
         }
     }
@@ -673,7 +713,9 @@ impl Resolver<'_> {
                     self.cx
                         .error(
                             raw.span,
-                            format!("invalid port ({port}) for real server (could not resolve port)"),
+                            format!(
+                                "invalid port ({port}) for real server (could not resolve port)"
+                            ),
                         )
                         .help("the service name is unknown; write the port's number");
                     return None;
@@ -714,9 +756,13 @@ impl Resolver<'_> {
             self.cx
                 .error(
                     raw.span,
-                    format!("invalid address ({host}) for real server (could not resolve {which}host)"),
+                    format!(
+                        "invalid address ({host}) for real server (could not resolve {which}host)"
+                    ),
                 )
-                .help(format!("the name has no {family} address; check it, or write the address"));
+                .help(format!(
+                    "the name has no {family} address; check it, or write the address"
+                ));
         }
         address
     }
@@ -724,13 +770,19 @@ impl Resolver<'_> {
     fn range_length(&mut self, raw: &RawReal, first: Ipv4Addr, last: Ipv4Addr) -> Option<u32> {
         let Some(length) = u32::from(last).checked_sub(u32::from(first)) else {
             self.cx
-                .error(raw.span, format!("Invalid Range: {first}-{last}: the first address is above the last"))
+                .error(
+                    raw.span,
+                    format!("Invalid Range: {first}-{last}: the first address is above the last"),
+                )
                 .help(format!("write {last}->{first}"));
             return None;
         };
         if length >= RANGE_MAX {
             self.cx
-                .error(raw.span, format!("Invalid Range: {first}-{last}: more than {RANGE_MAX} real servers"))
+                .error(
+                    raw.span,
+                    format!("Invalid Range: {first}-{last}: more than {RANGE_MAX} real servers"),
+                )
                 .help("check the first address of the range");
             return None;
         }
@@ -778,8 +830,13 @@ impl Resolver<'_> {
         };
         if !self.destinations.insert(filed) {
             self.cx
-                .warning(raw.span, format!("real server {filed} is listed twice in this service"))
-                .help("the kernel has one entry for both, and the last line counts: remove the other");
+                .warning(
+                    raw.span,
+                    format!("real server {filed} is listed twice in this service"),
+                )
+                .help(
+                    "the kernel has one entry for both, and the last line counts: remove the other",
+                );
         }
         Destination {
             upper_threshold: raw.options.upper.unwrap_or(0),
@@ -804,5 +861,7 @@ fn addresses(first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpAddr> {
     };
     let single = range.is_none().then_some(first);
     let range = range.into_iter().flatten();
-    range.map(|address| IpAddr::V4(Ipv4Addr::from(address))).chain(single)
+    range
+        .map(|address| IpAddr::V4(Ipv4Addr::from(address)))
+        .chain(single)
 }

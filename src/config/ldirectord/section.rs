@@ -125,7 +125,8 @@ impl Section {
         for value in values().filter(|value| value.name.starts_with("real")) {
             if self.is_own(cx, &value, "real") {
                 let real = read_real(cx, &value, self.family);
-                self.reals.extend(real.and_then(|real| real.checked(cx, patterns)));
+                self.reals
+                    .extend(real.and_then(|real| real.checked(cx, patterns)));
             }
         }
         cx.report.moment = None;
@@ -188,13 +189,23 @@ impl SectionOptions {
             }
             "httpmethod" => set(&mut self.http_method, read_http_method(cx, value)),
             "virtualhost" => set(&mut self.virtual_host, read_virtual_host(cx, value)),
-            "login" => set(&mut self.login, value.quoted(cx, Some("invalid login string"))),
-            "passwd" => set(&mut self.password, value.quoted(cx, Some("invalid password"))),
-            "database" => set(&mut self.database, value.quoted(cx, Some("invalid database name"))),
+            "login" => set(
+                &mut self.login,
+                value.quoted(cx, Some("invalid login string")),
+            ),
+            "passwd" => set(
+                &mut self.password,
+                value.quoted(cx, Some("invalid password")),
+            ),
+            "database" => set(
+                &mut self.database,
+                value.quoted(cx, Some("invalid database name")),
+            ),
             "secret" => set(&mut self.secret, value.quoted(cx, Some("invalid secret"))),
             "load" => {
                 if value.quoted(cx, Some("invalid load string")).is_some() {
-                    cx.warning(value.whole, "load has no effect").help("remove it");
+                    cx.warning(value.whole, "load has no effect")
+                        .help("remove it");
                 }
             }
             _ => return false,
@@ -372,8 +383,11 @@ fn read_virtual_host(cx: &mut Context<'_>, value: &Value<'_>) -> Option<String> 
     let end = length.map_or(value.text.len(), |length| start + length);
     let host = &value.text[start..end];
     if host.is_empty() {
-        cx.warning(value.whole, "no virtual host is named: the real server's address is used")
-            .help("write virtualhost=NAME, or remove the line");
+        cx.warning(
+            value.whole,
+            "no virtual host is named: the real server's address is used",
+        )
+        .help("write virtualhost=NAME, or remove the line");
         return None;
     }
     if host.bytes().any(|b| !matches!(b, 0x20..=0x7e)) {
@@ -453,7 +467,10 @@ fn read_protocol(cx: &mut Context<'_>, value: &Value<'_>) -> Option<ProtocolWord
         _ => {
             cx.error(
                 value.or_whole(),
-                format!("protocol must be tcp, udp or fwm, not {}", quoted(value.text)),
+                format!(
+                    "protocol must be tcp, udp or fwm, not {}",
+                    quoted(value.text)
+                ),
             )
             .help("write tcp or udp for an address and port, fwm for a firewall mark");
             return None;

@@ -78,8 +78,11 @@ impl<'a> Value<'a> {
         range: RangeInclusive<u32>,
     ) -> Option<u32> {
         let Some((start, end)) = run(self.text, |b| b.is_ascii_digit()) else {
-            cx.error(self.or_whole(), message)
-                .help(format!("write {}=NUMBER, {}", self.name, bounds(&range)));
+            cx.error(self.or_whole(), message).help(format!(
+                "write {}=NUMBER, {}",
+                self.name,
+                bounds(&range)
+            ));
             return None;
         };
         let number = self.text[start..end].parse::<u32>();
@@ -89,11 +92,8 @@ impl<'a> Value<'a> {
             self.note_loose(cx, start, end);
             return Some(number);
         }
-        cx.error(self.span, message).help(format!(
-            "{} must be {}",
-            self.name,
-            bounds(&range)
-        ));
+        cx.error(self.span, message)
+            .help(format!("{} must be {}", self.name, bounds(&range)));
         None
     }
 
@@ -111,7 +111,10 @@ impl<'a> Value<'a> {
                 };
                 let message = format!("{} must be 'yes' or 'no'", self.name);
                 let help = if other.contains('#') && !self.in_section {
-                    format!("comments at the end of a line work only inside a virtual section: write {}={meant}", self.name)
+                    format!(
+                        "comments at the end of a line work only inside a virtual section: write {}={meant}",
+                        self.name
+                    )
                 } else {
                     format!("write {}={meant}", self.name)
                 };
