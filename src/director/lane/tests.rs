@@ -285,6 +285,24 @@ fn other_kinds_run_on_the_runtime_under_the_same_rules() {
 }
 
 #[test]
+fn a_probe_that_the_runtime_drops_is_inconclusive() {
+    let runtime = Runtime::new().unwrap();
+    let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let lane = Lane::start(runtime.handle().clone(), sender).unwrap();
+    runtime.shutdown_background();
+    let ping = ProbeKind::Ping { attempts: 1 };
+    lane.add(
+        CheckId(1),
+        check_of("127.0.0.1:0".parse().unwrap(), ping),
+        false,
+    );
+    for _ in 0..2 {
+        let outcome = events.blocking_recv().unwrap().report.outcome;
+        assert!(matches!(outcome, Outcome::Inconclusive(_)), "{outcome:?}");
+    }
+}
+
+#[test]
 fn thousands_of_checks_begin_without_as_many_descriptors() {
     let lab = Lab::new();
     let server = Server::start(OK);
