@@ -91,7 +91,10 @@ pub fn compile(pattern: &Pattern) -> Result<Arc<Matcher>, Fault> {
         return Ok(matcher);
     }
     let matcher = Arc::new(build(pattern)?);
-    compiled.retain(|_, unused| unused.strong_count() > 0);
+    if compiled.len().is_power_of_two() {
+        // Now and then, so that many patterns do not cost the square of their number.
+        compiled.retain(|_, matcher| matcher.strong_count() > 0);
+    }
     compiled.insert(pattern.clone(), Arc::downgrade(&matcher));
     Ok(matcher)
 }

@@ -16,7 +16,7 @@ use super::flight::{Flight, Landing, Plain};
 use super::schedule::{Key, Schedule};
 use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox};
 use crate::check;
-use crate::model::{Check, Outcome, Probe, ProbeKind, Report};
+use crate::model::{Check, Fault, Outcome, Phases, Probe, ProbeKind, Report};
 
 /// Token of the waker; probes have the number of their place.
 pub(super) const BELL: Token = Token(usize::MAX);
@@ -271,11 +271,15 @@ impl Worker {
 
     /// Begins a probe on the runtime.
     fn hand_over(&mut self, key: Key, target: SocketAddr, probe: Arc<Probe>) {
-        let mailbox = self.mailbox.clone();
+        let promise = Promise {
+            mailbox: self.mailbox.clone(),
+            key,
+            report: None,
+        };
         let programs = Arc::clone(&self.programs);
         let task = self.runtime.spawn(async move {
-            let report = run_bounded(target, &probe, &programs).await;
-            mailbox.send(Command::Ended(key, Box::new(report)));
+            let mut promise = promise;
+            promise.report = Some(run_bounded(target, &probe, &programs).await);
         });
         if let Some(entry) = self.entry(key) {
             entry.running = Running::There(task.abort_handle());
@@ -391,6 +395,28 @@ impl Drop for Worker {
                 task.abort();
             }
         }
+    }
+}
+
+/// Sees to it that every probe on the runtime ends for the lane too, even if the runtime
+/// drops it: without an end the check would not begin another round.
+struct Promise {
+    mailbox: Mailbox,
+    key: Key,
+    report: Option<Report>,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let report = self.report.take().unwrap_or_else(|| Report {
+            outcome: Outcome::Inconclusive(Fault::new("the probe was dropped before its end")),
+            detail: String::new(),
+            phases: Phases::default(),
+            sent: Vec::new(),
+            received: Vec::new(),
+        });
+        self.mailbox
+            .send(Command::Ended(self.key, Box::new(report)));
     }
 }
 

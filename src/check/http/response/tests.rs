@@ -250,9 +250,13 @@ fn heads_are_bounded_in_bytes_and_lines() {
         "more than 100 header lines"
     );
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000);
-    assert!(matches!(judge(None, &interim), Verdict::Down(_)));
     let blank = b"\r\n".repeat(10_000);
-    assert!(matches!(judge(None, &blank), Verdict::Down(_)));
+    for endless in [interim, blank] {
+        assert_eq!(
+            reason(judge(None, &endless)),
+            "the head of the answer is longer than 16384 bytes"
+        );
+    }
 }
 
 #[test]
