@@ -10,10 +10,12 @@ use crate::control::DEFAULT_SOCKET;
 /// ldirectord.cf
 #[derive(Debug, Parser)]
 #[command(name = "directord", version, max_term_width = 100)]
-#[command(after_help = "Started as `ldirectord` (through a link of that name), or as \
+#[command(
+    after_help = "Started as `ldirectord` (through a link of that name), or as \
     `directord ldirectord …`, it takes that program's command line.\n\n\
     Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
-    4 no director is running.")]
+    4 no director is running."
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

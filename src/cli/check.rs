@@ -71,7 +71,10 @@ pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
 pub async fn outcomes(checks: Vec<(CheckId, Arc<Check>)>) -> Vec<(CheckId, Outcome)> {
     let jobs = checks.into_iter().map(|(id, check)| (check, id));
     let reports = probe_all(jobs.collect()).await;
-    reports.into_iter().map(|(id, report)| (id, report.outcome)).collect()
+    reports
+        .into_iter()
+        .map(|(id, report)| (id, report.outcome))
+        .collect()
 }
 
 /// Probes every check once, a bounded number at a time.
@@ -120,7 +123,10 @@ impl Line {
 
     fn state(&self) -> &'static str {
         match &self.report {
-            Some(Report { outcome: Outcome::Inconclusive(_), .. }) => "unknown",
+            Some(Report {
+                outcome: Outcome::Inconclusive(_),
+                ..
+            }) => "unknown",
             _ if self.is_up() => "up",
             _ => "down",
         }
@@ -163,11 +169,20 @@ impl Line {
     /// What a person wants to see: verdict, times, what was sent, what came back.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let target = self.target.map_or_else(String::new, |target| format!(" {target}"));
-        line(&mut out, format_args!(
-            "{} {}: {} {}{target}: {}",
-            self.service, self.server, self.state().to_uppercase(), self.kind, self.reason()
-        ));
+        let target = self
+            .target
+            .map_or_else(String::new, |target| format!(" {target}"));
+        line(
+            &mut out,
+            format_args!(
+                "{} {}: {} {}{target}: {}",
+                self.service,
+                self.server,
+                self.state().to_uppercase(),
+                self.kind,
+                self.reason()
+            ),
+        );
         let Some(report) = &self.report else {
             return out;
         };
@@ -181,7 +196,10 @@ impl Line {
         let times = named
             .iter()
             .filter_map(|(name, time)| Some(format!("{name} {:.2} ms", milliseconds((*time)?))));
-        line(&mut out, format_args!("    {}", times.collect::<Vec<_>>().join(", ")));
+        line(
+            &mut out,
+            format_args!("    {}", times.collect::<Vec<_>>().join(", ")),
+        );
         dialogue(&mut out, '>', &report.sent);
         dialogue(&mut out, '<', &report.received);
         out
@@ -207,7 +225,10 @@ fn dialogue(out: &mut String, side: char, bytes: &[u8]) {
         line(out, format_args!("    {side} {}", part.escape_ascii()));
     }
     if lines.len() > SHOWN {
-        line(out, format_args!("    {side} … {} more lines", lines.len() - SHOWN));
+        line(
+            out,
+            format_args!("    {side} … {} more lines", lines.len() - SHOWN),
+        );
     }
 }
 

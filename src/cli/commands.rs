@@ -141,8 +141,13 @@ fn list(options: &args::List) -> anyhow::Result<Exit> {
         let mode = match options {
             args::List { stats: true, .. } => Mode::Stats,
             args::List { rate: true, .. } => Mode::Rate,
-            args::List { thresholds: true, .. } => Mode::Thresholds,
-            args::List { persistent_conn: true, .. } => Mode::PersistentConnections,
+            args::List {
+                thresholds: true, ..
+            } => Mode::Thresholds,
+            args::List {
+                persistent_conn: true,
+                ..
+            } => Mode::PersistentConnections,
             args::List { tun_info: true, .. } => Mode::TunnelInfo,
             _ => Mode::Table,
         };
@@ -204,13 +209,22 @@ fn config_check(file: &Path, json: bool) -> anyhow::Result<Exit> {
         Err(error) => return Err(error.into()),
     };
     if json {
-        print_out(&format!("{}\n", serde_json::to_string_pretty(&diagnostics)?))?;
+        print_out(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&diagnostics)?
+        ))?;
     } else {
-        print_out(&config::render(&diagnostics, std::io::stdout().is_terminal()))?;
+        print_out(&config::render(
+            &diagnostics,
+            std::io::stdout().is_terminal(),
+        ))?;
         let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
         let errors = errors.count();
         let warnings = diagnostics.len() - errors;
-        print_out(&format!("{}: {errors} errors, {warnings} warnings\n", file.display()))?;
+        print_out(&format!(
+            "{}: {errors} errors, {warnings} warnings\n",
+            file.display()
+        ))?;
     }
     Ok(if failed { Exit::Failure } else { Exit::Success })
 }
@@ -277,7 +291,10 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
     let mut core = Core::new(config, before.clone(), now);
     let checks = core.running_checks();
     let outcomes = if options.assume_up {
-        checks.into_iter().map(|(id, _)| (id, Outcome::Up)).collect()
+        checks
+            .into_iter()
+            .map(|(id, _)| (id, Outcome::Up))
+            .collect()
     } else {
         runtime()?.block_on(check::outcomes(checks))
     };
@@ -286,7 +303,10 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
     }
     let operations = first_plan(&mut core, now);
     if options.json {
-        print_out(&format!("{}\n", serde_json::to_string_pretty(&plan::json(&operations))?))?;
+        print_out(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&plan::json(&operations))?
+        ))?;
     } else {
         print_out(&plan::text(&operations, &before))?;
     }

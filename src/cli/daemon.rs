@@ -108,7 +108,9 @@ fn choose_log(logger: &Logger, choice: LogChoice, config: &Config) {
         && std::io::stderr().is_terminal()
         && logger.destination() != destination
     {
-        tracing::info!("the log goes to {value:?} as logfile= says; use --log-stderr to see it here");
+        tracing::info!(
+            "the log goes to {value:?} as logfile= says; use --log-stderr to see it here"
+        );
     }
     logger.redirect(destination);
     if let Some(unknown) = unknown {

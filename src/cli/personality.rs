@@ -38,7 +38,11 @@ fn read(path: &Path) -> Reading {
                 error: None,
                 logfile: is_written.then_some((logfile, globals.log.line.0 as usize)),
                 supervised: globals.supervised,
-                execute: globals.execute.into_iter().map(|child| child.path).collect(),
+                execute: globals
+                    .execute
+                    .into_iter()
+                    .map(|child| child.path)
+                    .collect(),
             }
         }
         Err(error) => {

@@ -11,7 +11,10 @@ use crate::model::{Destination, DestinationKey, Forwarding, Operation, Table};
 pub fn text(operations: &[Operation], before: &Table) -> String {
     let mut services: BTreeMap<_, Vec<&Operation>> = BTreeMap::new();
     for operation in operations {
-        services.entry(*operation.service()).or_default().push(operation);
+        services
+            .entry(*operation.service())
+            .or_default()
+            .push(operation);
     }
     let mut out = String::new();
     for (key, changes) in services {
@@ -20,7 +23,10 @@ pub fn text(operations: &[Operation], before: &Table) -> String {
             Some(Operation::DeleteService(_)) => '-',
             _ => '~',
         };
-        line(&mut out, format_args!("{sign} {key}{}", attributes(&changes)));
+        line(
+            &mut out,
+            format_args!("{sign} {key}{}", attributes(&changes)),
+        );
         for change in changes {
             let known = |server: &DestinationKey| before.get(&key)?.destinations.get(server);
             match change {
@@ -29,13 +35,18 @@ pub fn text(operations: &[Operation], before: &Table) -> String {
                 }
                 Operation::SetDestination(_, to) => {
                     let from = known(&to.key).map_or_else(String::new, describe);
-                    line(&mut out, format_args!("    ~ {} {from} -> {}", to.key, describe(to)));
+                    line(
+                        &mut out,
+                        format_args!("    ~ {} {from} -> {}", to.key, describe(to)),
+                    );
                 }
                 Operation::DeleteDestination(_, server) => {
                     let from = known(server).map_or_else(String::new, describe);
                     line(&mut out, format_args!("    - {server} {from}"));
                 }
-                Operation::AddService(..) | Operation::SetService(..) | Operation::DeleteService(_) => {}
+                Operation::AddService(..)
+                | Operation::SetService(..)
+                | Operation::DeleteService(_) => {}
             }
         }
     }
@@ -71,7 +82,11 @@ fn attributes(changes: &[&Operation]) -> String {
 }
 
 fn describe(destination: &Destination) -> String {
-    let mut text = format!("{} weight {}", destination.forwarding.word(), destination.weight);
+    let mut text = format!(
+        "{} weight {}",
+        destination.forwarding.word(),
+        destination.weight
+    );
     if destination.upper_threshold > 0 {
         text.push_str(&format!(
             " thresholds {}-{}",
@@ -124,10 +139,17 @@ mod tests {
         };
         let server = |last: u8, weight| {
             let address = [192, 0, 2, last].into();
-            Destination::new(DestinationKey { address, port: 80 }, Forwarding::DirectRoute, weight)
+            Destination::new(
+                DestinationKey { address, port: 80 },
+                Forwarding::DirectRoute,
+                weight,
+            )
         };
         let held = [server(21, 1), server(22, 1)].map(|d| (d.key, d)).into();
-        let entry = Entry { service: Service::new(Scheduler::wrr()), destinations: held };
+        let entry = Entry {
+            service: Service::new(Scheduler::wrr()),
+            destinations: held,
+        };
         let operations = [
             Operation::AddDestination(key, server(23, 2)),
             Operation::SetDestination(key, server(21, 0)),

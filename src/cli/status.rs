@@ -54,7 +54,10 @@ pub fn verdict(status: &Status) -> (Verdict, String) {
     let out = || {
         services.iter().find_map(|service| {
             let server = service.servers.iter().find(|server| server.state != "up")?;
-            let text = format!("{} of {} is {}", server.server, service.service, server.state);
+            let text = format!(
+                "{} of {} is {}",
+                server.server, service.service, server.state
+            );
             Some((Verdict::Warning, text))
         })
     };
@@ -80,12 +83,21 @@ pub fn verdict(status: &Status) -> (Verdict, String) {
 pub fn text(status: &Status) -> String {
     let mut out = String::new();
     let uptime = duration(status.uptime_seconds);
-    line(&mut out, format_args!("directord {} (pid {}), up {uptime}, {}", status.version, status.pid, status.config));
+    line(
+        &mut out,
+        format_args!(
+            "directord {} (pid {}), up {uptime}, {}",
+            status.version, status.pid, status.config
+        ),
+    );
     if let Some(error) = &status.kernel_error {
         line(&mut out, format_args!("KERNEL: {error}"));
     }
     if let Some(error) = &status.reload_error {
-        line(&mut out, format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"));
+        line(
+            &mut out,
+            format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
+        );
     }
     let width = status
         .services
@@ -120,7 +132,10 @@ fn service_line(service: &ServiceStatus) -> String {
         text.push_str(", NOT IN THE KERNEL");
     }
     if service.refused_attempts > 0 {
-        text.push_str(&format!(", kernel refused {} times", service.refused_attempts));
+        text.push_str(&format!(
+            ", kernel refused {} times",
+            service.refused_attempts
+        ));
     }
     text
 }
@@ -134,7 +149,10 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
         weight(server),
     );
     if server.failures > 0 {
-        text.push_str(&format!("  failing {}/{}", server.failures, server.failure_limit));
+        text.push_str(&format!(
+            "  failing {}/{}",
+            server.failures, server.failure_limit
+        ));
     }
     if let Some(check) = &server.check {
         text.push_str(&format!("  {}", check.what));
@@ -149,7 +167,8 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
 }
 
 fn weight(server: &ServerStatus) -> String {
-    let number = |weight: Option<u32>| weight.map_or_else(|| "out".to_owned(), |w| format!("weight {w}"));
+    let number =
+        |weight: Option<u32>| weight.map_or_else(|| "out".to_owned(), |w| format!("weight {w}"));
     let now = number(server.weight_in_kernel);
     if let Some(configured) = server.weight_without_hand {
         return format!("{now} (by hand, {configured} otherwise)");

@@ -58,7 +58,11 @@ impl<'a> Document<'a> {
     fn of(config: &'a Config) -> Self {
         Self {
             globals: GlobalView::of(&config.globals),
-            services: config.services.iter().map(ServiceView::of).collect(),
+            services: config
+                .services
+                .iter()
+                .map(|service| ServiceView::of(service))
+                .collect(),
         }
     }
 }

@@ -196,7 +196,10 @@ fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
     for name in names {
         match &name {
             Name::Host { name, family } => hosts.push((name.to_string(), *family)),
-            Name::Port { name: port, protocol } => {
+            Name::Port {
+                name: port,
+                protocol,
+            } => {
                 let services = services.get_or_insert_with(resolve::Services::of_system);
                 if let Some(port) = services.port(port, *protocol) {
                     answers.insert(name, Answer::Port(port));
@@ -245,7 +248,10 @@ fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
                     Severity::Error,
                     path,
                     file.line.0,
-                    format!("unable to open monitorfile {}: no such directory", file.path),
+                    format!(
+                        "unable to open monitorfile {}: no such directory",
+                        file.path
+                    ),
                 ));
             }
         }
@@ -262,7 +268,9 @@ fn not_done(config: &Config, path: &str) -> Vec<Diagnostic> {
         Diagnostic::at_line(Severity::Warning, path, line, message)
     };
     let services = &config.services;
-    let mails = services.iter().find(|service| service.mail.recipients.is_some());
+    let mails = services
+        .iter()
+        .find(|service| service.mail.recipients.is_some());
     if let Some(service) = mails {
         findings.push(warning(service.line.0, "emailalert asks for mail"));
     }

@@ -79,7 +79,11 @@ impl Services {
     fn parse(text: &str) -> Self {
         let mut services = BTreeMap::new();
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let mut words = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace();
             let (Some(name), Some(port)) = (words.next(), words.next()) else {
                 continue;
             };
@@ -124,7 +128,10 @@ mod tests {
 
     #[test]
     fn hosts_are_looked_up_in_their_family() {
-        let wanted = vec![("localhost".to_owned(), Family::V4), ("no.such.invalid".to_owned(), Family::V4)];
+        let wanted = vec![
+            ("localhost".to_owned(), Family::V4),
+            ("no.such.invalid".to_owned(), Family::V4),
+        ];
         let found = hosts(wanted);
         let address = found.get(&("localhost".to_owned(), Family::V4));
         assert_eq!(address, Some(&"127.0.0.1".parse().unwrap()));

@@ -69,7 +69,10 @@ pub async fn run(options: Options) -> Result<(), StartError> {
 
 /// Something that was going on elsewhere is done.
 enum Event {
-    Applied(Vec<Operation>, Result<Vec<Failure<kernel::Error>>, kernel::Error>),
+    Applied(
+        Vec<Operation>,
+        Result<Vec<Failure<kernel::Error>>, kernel::Error>,
+    ),
     Observed(Vec<ServiceKey>, Result<Table, kernel::Error>),
     Drift {
         generation: u64,
@@ -371,7 +374,11 @@ impl Director {
             self.drift_due = now + DRIFT_INTERVAL;
             return;
         };
-        let (kernel, sender, table) = (self.kernel.clone(), self.sender.clone(), Arc::new(table.clone()));
+        let (kernel, sender, table) = (
+            self.kernel.clone(),
+            self.sender.clone(),
+            Arc::new(table.clone()),
+        );
         tokio::spawn(async move {
             let result = kernel.drift(table).await;
             let took = now.elapsed();
@@ -429,9 +436,7 @@ fn refused(error: &kernel::Error) -> Refused {
         text,
         stale: matches!(
             error.class(),
-            kernel::Class::Exists
-                | kernel::Class::AbsentService
-                | kernel::Class::AbsentDestination
+            kernel::Class::Exists | kernel::Class::AbsentService | kernel::Class::AbsentDestination
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! From check settings and one real server to the check that is run.
 
-use std::sync::Arc;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::effective::{CheckSettings, CheckType, Exchange, RealCheck, ServiceType};

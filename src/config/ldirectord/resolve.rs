@@ -1,8 +1,8 @@
 //! From directives and resolved names to a configuration.
 
-use std::sync::Arc;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::address::{RawFallback, VirtualAddress};
 use super::lower::{self, Target};

@@ -148,7 +148,11 @@ impl Managed {
             quiescent: self.virtual_service.quiescent,
             readd_quiescent,
             reals: &reals,
-            fallback: self.virtual_service.fallback.as_ref().map(|f| f.destination),
+            fallback: self
+                .virtual_service
+                .fallback
+                .as_ref()
+                .map(|f| f.destination),
             hold_fallback: self.hold_until.is_some(),
             observed,
         })

@@ -271,7 +271,8 @@ impl Core {
             let Some(managed) = self.services.get_mut(&key) else {
                 continue;
             };
-            let desired = managed.desired(self.config.globals.readd_quiescent, self.table.get(&key));
+            let desired =
+                managed.desired(self.config.globals.readd_quiescent, self.table.get(&key));
             let follow_up = managed.note_abandoned(key, desired.abandoned);
             self.actions.extend(follow_up);
             wanted.insert(key, Some(desired.entry));

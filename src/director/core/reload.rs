@@ -54,7 +54,10 @@ impl Core {
         for (key, managed) in &self.services {
             for index in 0..managed.reals.len() {
                 if let Some(check) = managed.check(index) {
-                    wanted.entry(Arc::clone(check)).or_default().push((*key, index));
+                    wanted
+                        .entry(Arc::clone(check))
+                        .or_default()
+                        .push((*key, index));
                 }
             }
         }

@@ -33,7 +33,9 @@ impl Core {
     ) -> ServiceStatus {
         let entry = self.table.get(key);
         let virtual_service = &managed.virtual_service;
-        let wanted = managed.desired(self.config.globals.readd_quiescent, entry).entry;
+        let wanted = managed
+            .desired(self.config.globals.readd_quiescent, entry)
+            .entry;
         let is_used = |server: &DestinationKey| {
             entry
                 .and_then(|e| e.destinations.get(server))
@@ -42,11 +44,14 @@ impl Core {
         let servers: Vec<_> = (0..managed.reals.len())
             .map(|index| self.server_status(managed, index, entry, &wanted, now, last_round))
             .collect();
-        let fallback = virtual_service.fallback.as_ref().map(|fallback| FallbackStatus {
-            server: fallback.destination.key.to_string(),
-            active: is_used(&fallback.destination.key)
-                && managed.is_fallback(&fallback.destination.key),
-        });
+        let fallback = virtual_service
+            .fallback
+            .as_ref()
+            .map(|fallback| FallbackStatus {
+                server: fallback.destination.key.to_string(),
+                active: is_used(&fallback.destination.key)
+                    && managed.is_fallback(&fallback.destination.key),
+            });
         ServiceStatus {
             service: key.to_string(),
             scheduler: virtual_service
@@ -121,7 +126,9 @@ impl Core {
         CheckStatus {
             what: format!("{} {}", word(check), check.target),
             rounds: last.rounds,
-            last_seconds_ago: last.at.map(|at| now.saturating_duration_since(at).as_secs_f64()),
+            last_seconds_ago: last
+                .at
+                .map(|at| now.saturating_duration_since(at).as_secs_f64()),
             latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
         }

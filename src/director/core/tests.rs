@@ -41,14 +41,21 @@ struct World {
 
 fn config(text: &str) -> Arc<Config> {
     let parsed = ldirectord::parse(text.as_bytes(), "test.cf");
-    let accepted = parsed.resolve(&Names::default()).expect("the test's configuration is right");
+    let accepted = parsed
+        .resolve(&Names::default())
+        .expect("the test's configuration is right");
     Arc::new(accepted.config)
 }
 
 fn managed(config: &Config, kernel: &Kernel) -> Table {
     let keys: BTreeSet<ServiceKey> = config.services.iter().map(|s| s.key).collect();
-    let services = kernel.services().iter().filter(|(key, _)| keys.contains(key));
-    services.map(|(key, service)| (*key, service.to_entry())).collect()
+    let services = kernel
+        .services()
+        .iter()
+        .filter(|(key, _)| keys.contains(key));
+    services
+        .map(|(key, service)| (*key, service.to_entry()))
+        .collect()
 }
 
 impl World {
@@ -85,7 +92,9 @@ impl World {
                     self.checks.insert(id, check);
                 }
                 Action::StopCheck(id) => {
-                    self.checks.remove(&id).expect("only running checks are stopped");
+                    self.checks
+                        .remove(&id)
+                        .expect("only running checks are stopped");
                 }
                 Action::Apply(operations) => self.apply(operations),
                 Action::Reread(keys) => {
@@ -133,7 +142,8 @@ impl World {
             }
         }
         self.operations.extend(operations.iter().cloned());
-        self.core.handle_applied(&operations, Ok(failures), self.now);
+        self.core
+            .handle_applied(&operations, Ok(failures), self.now);
     }
 
     fn report(&mut self, server: &str, outcome: &Outcome) {
@@ -175,7 +185,11 @@ impl World {
 
     /// What a periodic comparison with the kernel would bring.
     fn look_for_drift(&mut self) {
-        let believed = self.core.believed_table().expect("no plan is under way").clone();
+        let believed = self
+            .core
+            .believed_table()
+            .expect("no plan is under way")
+            .clone();
         let config = Arc::clone(self.core.config());
         let differing = config.services.iter().map(|s| s.key).filter(|key| {
             let found = self.kernel.services().get(key).map(|s| s.to_entry());
@@ -239,7 +253,10 @@ fn no_server_enters_before_its_first_check_passed() {
     world.down(B);
     assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1"]);
     assert_eq!(world.changes(), 2);
-    assert!(world.said("Added real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1) [HTTP 200]"));
+    assert!(
+        world
+            .said("Added real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1) [HTTP 200]")
+    );
     assert!(world.said("Real server down: 192.0.2.22:80 (192.0.2.100:80) [connection refused]"));
 }
 
@@ -270,12 +287,19 @@ fn a_failed_server_is_quiesced_by_one_operation_and_restored_by_one() {
     world.up(B);
     world.changes();
     world.down(A);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]
+    );
     assert_eq!(world.changes(), 1);
     assert!(world.said("Quiescent real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 0) [connection refused]"));
     world.up(A);
     assert_eq!(world.changes(), 1);
-    assert!(world.said("Restored real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1) [HTTP 200]"));
+    assert!(
+        world.said(
+            "Restored real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1) [HTTP 200]"
+        )
+    );
 }
 
 #[test]
@@ -349,12 +373,23 @@ fn a_restart_keeps_a_servers_weight_until_its_first_result() {
     kernel.up(A);
     kernel.up(B);
     let mut kernel = kernel.kernel;
-    let service = kernel.services_mut().get_mut(&key("192.0.2.100:80")).unwrap();
-    service.destinations.get_mut(&server(A)).unwrap().destination.weight = 7;
+    let service = kernel
+        .services_mut()
+        .get_mut(&key("192.0.2.100:80"))
+        .unwrap();
+    service
+        .destinations
+        .get_mut(&server(A))
+        .unwrap()
+        .destination
+        .weight = 7;
     let mut world = World::over(SITE, kernel);
     assert_eq!(world.changes(), 0);
     world.up(A);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]
+    );
 }
 
 #[test]
@@ -377,7 +412,10 @@ fn strangers_in_a_managed_service_leave_and_foreign_services_stay() {
     assert!(world.said("Purged real server (start): 192.0.2.99:80 (192.0.2.100:80)"));
     assert_eq!(
         world.table(),
-        ["tcp:192.0.2.100:80 192.0.2.21:80=1", "tcp:192.0.2.200:80 192.0.2.99:80=1"]
+        [
+            "tcp:192.0.2.100:80 192.0.2.21:80=1",
+            "tcp:192.0.2.200:80 192.0.2.99:80=1"
+        ]
     );
     world.core.stop();
     world.settle();
@@ -393,19 +431,30 @@ fn a_flushed_table_is_healed_and_dead_servers_stay_out() {
     world.kernel.flush().unwrap();
     world.look_for_drift();
     assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1"]);
-    assert!(world.said("Putting virtual server right: 192.0.2.100:80 [it was removed by other hands]"));
+    assert!(
+        world.said("Putting virtual server right: 192.0.2.100:80 [it was removed by other hands]")
+    );
 }
 
 #[test]
 fn many_services_removed_at_once_are_told_of_once() {
-    let sections = (1..=20).map(|n| format!("virtual=192.0.2.{n}:80\n    real=198.51.100.{n}:80 gate\n    checktype=on\n\n"));
+    let sections = (1..=20).map(|n| {
+        format!("virtual=192.0.2.{n}:80\n    real=198.51.100.{n}:80 gate\n    checktype=on\n\n")
+    });
     let mut world = World::new(&sections.collect::<String>());
     let before = world.table();
     world.messages.clear();
     world.kernel.flush().unwrap();
     world.look_for_drift();
     assert_eq!(world.table(), before);
-    assert_eq!(world.messages.iter().filter(|m| m.contains("other hands")).count(), 1);
+    assert_eq!(
+        world
+            .messages
+            .iter()
+            .filter(|m| m.contains("other hands"))
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -419,13 +468,28 @@ fn a_weight_set_by_hand_is_kept_until_the_next_transition() {
     world.look_for_drift();
     world.up(A);
     world.down(B);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=50 192.0.2.22:80=0"]);
-    assert_eq!(world.messages.iter().filter(|m| m.contains("by hand")).count(), 1);
-    let status = world.core.service_statuses(world.now, &|_| crate::director::lane::LastRound::default());
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=50 192.0.2.22:80=0"]
+    );
+    assert_eq!(
+        world
+            .messages
+            .iter()
+            .filter(|m| m.contains("by hand"))
+            .count(),
+        1
+    );
+    let status = world
+        .core
+        .service_statuses(world.now, &|_| crate::director::lane::LastRound::default());
     assert_eq!(status[0].servers[0].weight_without_hand, Some(1));
     world.down(A);
     world.up(A);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=0"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=0"]
+    );
 }
 
 #[test]
@@ -438,8 +502,17 @@ fn enforced_weights_are_put_right_at_once() {
 }
 
 fn set_weight(world: &mut World, address: &str, weight: u32) {
-    let service = world.kernel.services_mut().get_mut(&key("192.0.2.100:80")).unwrap();
-    service.destinations.get_mut(&server(address)).unwrap().destination.weight = weight;
+    let service = world
+        .kernel
+        .services_mut()
+        .get_mut(&key("192.0.2.100:80"))
+        .unwrap();
+    service
+        .destinations
+        .get_mut(&server(address))
+        .unwrap()
+        .destination
+        .weight = weight;
 }
 
 #[test]
@@ -449,24 +522,43 @@ fn what_other_hands_removed_or_added_is_put_right() {
     world.up(B);
     let ours = key("192.0.2.100:80");
     let stranger = Destination::new(server("192.0.2.99:80"), Forwarding::DirectRoute, 1);
-    world.kernel.apply(&[Operation::DeleteDestination(ours, server(A)), Operation::AddDestination(ours, stranger)]).unwrap();
+    world
+        .kernel
+        .apply(&[
+            Operation::DeleteDestination(ours, server(A)),
+            Operation::AddDestination(ours, stranger),
+        ])
+        .unwrap();
     world.look_for_drift();
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]
+    );
     assert!(world.said("192.0.2.21:80 was removed, 192.0.2.99:80 was added by other hands"));
 }
 
 #[test]
 fn a_quiesced_server_removed_by_hand_stays_out_unless_readdquiescent() {
-    for (readd, expected) in [("no", "192.0.2.22:80=1"), ("yes", "192.0.2.21:80=0 192.0.2.22:80=1")] {
+    for (readd, expected) in [
+        ("no", "192.0.2.22:80=1"),
+        ("yes", "192.0.2.21:80=0 192.0.2.22:80=1"),
+    ] {
         let mut world = World::new(&format!("readdquiescent={readd}\n{SITE}"));
         world.up(A);
         world.up(B);
         world.down(A);
         let ours = key("192.0.2.100:80");
-        world.kernel.apply(&[Operation::DeleteDestination(ours, server(A))]).unwrap();
+        world
+            .kernel
+            .apply(&[Operation::DeleteDestination(ours, server(A))])
+            .unwrap();
         world.look_for_drift();
         world.down(A);
-        assert_eq!(world.table(), [format!("tcp:192.0.2.100:80 {expected}")], "{readd}");
+        assert_eq!(
+            world.table(),
+            [format!("tcp:192.0.2.100:80 {expected}")],
+            "{readd}"
+        );
     }
 }
 
@@ -475,7 +567,9 @@ fn a_drift_seen_before_the_newest_plan_is_dropped() {
     let mut world = World::new(SITE);
     let old = world.core.generation();
     world.up(A);
-    world.core.handle_drift(BTreeSet::from([key("192.0.2.100:80")]), old);
+    world
+        .core
+        .handle_drift(BTreeSet::from([key("192.0.2.100:80")]), old);
     assert_eq!(world.core.poll_action(world.now), None);
 }
 
@@ -491,7 +585,14 @@ fn a_refused_change_is_told_once_and_tried_again_until_it_succeeds() {
     world.pass(Duration::from_millis(1));
     world.pass(Duration::from_secs(2));
     assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1"]);
-    assert_eq!(world.messages.iter().filter(|m| m.contains("refused a change")).count(), 1);
+    assert_eq!(
+        world
+            .messages
+            .iter()
+            .filter(|m| m.contains("refused a change"))
+            .count(),
+        1
+    );
     assert!(world.said("The kernel took the change: 192.0.2.100:80 (refused before: 2)"));
     assert_eq!(world.core.poll_timeout(), None);
 }
@@ -513,11 +614,17 @@ fn an_entry_that_appeared_or_vanished_meanwhile_is_no_obstacle() {
     let mut world = World::new(SITE);
     let ours = key("192.0.2.100:80");
     let early = Destination::new(server(A), Forwarding::DirectRoute, 9);
-    world.kernel.apply(&[Operation::AddDestination(ours, early)]).unwrap();
+    world
+        .kernel
+        .apply(&[Operation::AddDestination(ours, early)])
+        .unwrap();
     world.up(A);
     assert_eq!(world.kernel.services()[&ours].destinations.len(), 1);
     world.up(B);
-    world.kernel.apply(&[Operation::DeleteDestination(ours, server(B))]).unwrap();
+    world
+        .kernel
+        .apply(&[Operation::DeleteDestination(ours, server(B))])
+        .unwrap();
     world.down(B);
     world.pass(Duration::from_secs(2));
     assert!(world.table()[0].contains("192.0.2.21:80="));
@@ -533,13 +640,19 @@ fn a_reload_applies_the_difference_only() {
     world.changes();
     world.reload(SITE);
     assert_eq!(world.changes(), 0);
-    let wider = SITE.replace("    fallback", "    real=192.0.2.23:80 gate 3\n    fallback");
+    let wider = SITE.replace(
+        "    fallback",
+        "    real=192.0.2.23:80 gate 3\n    fallback",
+    );
     world.reload(&wider);
     assert_eq!(world.changes(), 0, "a new server waits for its check");
     world.up("192.0.2.23:80");
     assert_eq!(world.changes(), 1);
     world.reload(&SITE.replace("22:80 gate", "22:80 gate 4"));
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=4"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=4"]
+    );
     assert_eq!(world.changes(), 2);
 }
 
@@ -569,7 +682,10 @@ fn a_server_whose_check_changed_stays_until_the_new_check_says_otherwise() {
     world.reload(&SITE.replace("service=http", "service=http\n    receive=\"ok\""));
     assert_eq!(world.changes(), 0);
     world.down(A);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]
+    );
 }
 
 #[test]
@@ -577,7 +693,11 @@ fn a_service_that_vanished_from_the_configuration_is_deleted() {
     let mut world = World::new(SITE);
     world.up(A);
     world.reload("virtual=192.0.2.101:80\n    real=192.0.2.21:80 gate\n    service=http\n");
-    assert_eq!(world.table(), ["tcp:192.0.2.101:80 192.0.2.21:80=1"], "the shared check is known");
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.101:80 192.0.2.21:80=1"],
+        "the shared check is known"
+    );
     assert!(world.said("Purged virtual server (start): 192.0.2.100:80"));
 }
 
@@ -585,20 +705,33 @@ fn a_service_that_vanished_from_the_configuration_is_deleted() {
 fn one_check_serves_every_service_and_counts_once_in_each() {
     let two = "failurecount=2\n".to_owned()
         + &["100", "101"]
-            .map(|last| format!("virtual=192.0.2.{last}:80\n    real=192.0.2.21:80 gate\n    service=http\n\n"))
+            .map(|last| {
+                format!(
+                    "virtual=192.0.2.{last}:80\n    real=192.0.2.21:80 gate\n    service=http\n\n"
+                )
+            })
             .concat();
     let mut world = World::new(&two);
     assert_eq!(world.checks.len(), 1);
     world.up(A);
     world.down(A);
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1", "tcp:192.0.2.101:80 192.0.2.21:80=1"]);
+    assert_eq!(
+        world.table(),
+        [
+            "tcp:192.0.2.100:80 192.0.2.21:80=1",
+            "tcp:192.0.2.101:80 192.0.2.21:80=1"
+        ]
+    );
     world.down(A);
     assert_eq!(world.table(), ["tcp:192.0.2.100:80", "tcp:192.0.2.101:80"]);
 }
 
 #[test]
 fn the_fallback_command_runs_on_change_only() {
-    let mut world = World::new(&SITE.replace("fallback=127.0.0.1:80 gate", "fallbackcommand=\"/bin/echo x\""));
+    let mut world = World::new(&SITE.replace(
+        "fallback=127.0.0.1:80 gate",
+        "fallbackcommand=\"/bin/echo x\"",
+    ));
     world.up(A);
     world.up(B);
     assert_eq!(world.commands, []);
@@ -617,12 +750,20 @@ fn maintenance_takes_a_server_out_at_once_and_brings_it_back() {
     let mut world = World::new(SITE);
     world.up(A);
     world.up(B);
-    world.core.handle_maintenance(|_, index| index == 0, world.now);
+    world
+        .core
+        .handle_maintenance(|_, index| index == 0, world.now);
     world.settle();
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=0 192.0.2.22:80=1"]
+    );
     world.core.handle_maintenance(|_, _| false, world.now);
     world.settle();
-    assert_eq!(world.table(), ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]);
+    assert_eq!(
+        world.table(),
+        ["tcp:192.0.2.100:80 192.0.2.21:80=1 192.0.2.22:80=1"]
+    );
 }
 
 #[test]
@@ -646,9 +787,17 @@ fn an_orderly_end_respects_cleanstop_of_each_service() {
 #[test]
 fn two_thousand_servers_that_return_at_once_are_one_plan() {
     let reals: String = (0..2000)
-        .map(|n| format!("    real=198.51.{}.{}:80 masq\n", 100 + n / 250, 1 + n % 250))
+        .map(|n| {
+            format!(
+                "    real=198.51.{}.{}:80 masq\n",
+                100 + n / 250,
+                1 + n % 250
+            )
+        })
         .collect();
-    let mut world = World::new(&format!("virtual=192.0.2.100:80\n{reals}    service=http\n"));
+    let mut world = World::new(&format!(
+        "virtual=192.0.2.100:80\n{reals}    service=http\n"
+    ));
     let before = world.core.generation();
     let ids: Vec<CheckId> = world.checks.keys().copied().collect();
     for id in ids {

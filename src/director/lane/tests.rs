@@ -293,7 +293,7 @@ fn a_probe_that_the_runtime_drops_is_inconclusive() {
     let ping = ProbeKind::Ping { attempts: 1 };
     lane.add(
         CheckId(1),
-        check_of("127.0.0.1:0".parse().unwrap(), ping),
+        Arc::new(check_of("127.0.0.1:0".parse().unwrap(), ping)),
         false,
     );
     for _ in 0..2 {

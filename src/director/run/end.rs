@@ -25,7 +25,10 @@ impl Director {
         } = self;
         drop(runner);
         drop(lane);
-        if tokio::time::timeout(COMMANDS_AT_END, runner_task).await.is_err() {
+        if tokio::time::timeout(COMMANDS_AT_END, runner_task)
+            .await
+            .is_err()
+        {
             tracing::warn!("commands that were still running are left to themselves");
         }
         tracing::info!("Linux Director Daemon terminated");

@@ -123,7 +123,14 @@ impl Director {
         } else {
             tracing::info!(" - ignore new configuration");
         }
-        if let Some(callback) = self.core.config().globals.callback.clone().filter(|c| !c.is_empty()) {
+        if let Some(callback) = self
+            .core
+            .config()
+            .globals
+            .callback
+            .clone()
+            .filter(|c| !c.is_empty())
+        {
             self.runner.run(Program {
                 program: callback,
                 arguments: vec![path],

@@ -13,7 +13,7 @@ fn check(address: &str, real: &str, lines: &str) -> RealCheck {
 
 fn run(address: &str, real: &str, lines: &str) -> Check {
     match check(address, real, lines) {
-        RealCheck::Probe(check) => check,
+        RealCheck::Probe(check) => std::sync::Arc::unwrap_or_clone(check),
         other => panic!("{other:?}"),
     }
 }
@@ -128,7 +128,7 @@ fn external_checks_get_four_arguments() {
     let RealCheck::Probe(check) = v6.reals[0].check.clone() else {
         panic!()
     };
-    let ProbeKind::External(v6) = probe(check).kind else {
+    let ProbeKind::External(v6) = probe(std::sync::Arc::unwrap_or_clone(check)).kind else {
         panic!()
     };
     assert_eq!(
@@ -215,7 +215,7 @@ fn http_checks_ask_the_real_server_for_the_path() {
     let RealCheck::Probe(check) = v6.reals[0].check.clone() else {
         panic!()
     };
-    let ProbeKind::Http(v6) = probe(check).kind else {
+    let ProbeKind::Http(v6) = probe(std::sync::Arc::unwrap_or_clone(check)).kind else {
         panic!()
     };
     assert_eq!(v6.host, "[2001:db8::21]");
@@ -365,7 +365,7 @@ fn services_with_the_same_check_share_it() {
     let checks: Vec<&Check> = config
         .services
         .iter()
-        .flat_map(VirtualService::checks)
+        .flat_map(|service| service.checks())
         .collect();
     assert_eq!(checks.len(), 2);
     assert_eq!(checks[0], checks[1]);

@@ -126,7 +126,7 @@ const LINE: u32 = 4;
 fn service(text: impl AsRef<[u8]>) -> VirtualService {
     let mut config = config(text);
     assert_eq!(config.services.len(), 1);
-    config.services.remove(0)
+    std::sync::Arc::unwrap_or_clone(config.services.remove(0))
 }
 
 /// A section whose only line is this `real`.
