@@ -103,3 +103,32 @@ async fn run(command: &Command) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[tokio::test]
+    async fn callers_do_not_wait_and_commands_run_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("out").display().to_string();
+        let script = |text: &str| Command {
+            program: "/bin/sh".to_owned(),
+            arguments: vec![
+                "-c".to_owned(),
+                text.to_owned(),
+                "sh".to_owned(),
+                file.clone(),
+            ],
+        };
+        let (runner, task) = Runner::start();
+        let from = Instant::now();
+        runner.run(script("sleep 1; echo first >>\"$1\""));
+        runner.run(script("echo second >>\"$1\""));
+        assert!(from.elapsed() < Duration::from_millis(500));
+        drop(runner);
+        task.await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first\nsecond\n");
+    }
+}

@@ -2,7 +2,7 @@
 # KRN-16, KRN-06. What they did is put right within 2 s, told once, and a dead server stays
 # out; a weight set by hand is kept until the next transition; what belongs to nobody's
 # configuration is never touched.
-source "${0%/*}/director"
+source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done
 vip_add d1

@@ -1,6 +1,6 @@
 # Signals: STP-01…07, CLI-32, D30, D09, KRN-19. Whatever is sent whenever: it ends in time
 # and leaves what it should; killed while it writes the table, the next one completes it.
-source "${0%/*}/director"
+source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done
 vip_add d1
@@ -51,7 +51,7 @@ kill -TERM $director
 kill -TERM $director
 kill -INT $director
 stopped "a second signal changes nothing"
-expect "and one end is told" 1 "$(told "Daemon terminated$")"
+expect "and one end is told" 1 "$(told "Daemon terminated on signal: TERM$")"
 
 # Checks that hang do not delay the end: 50 servers that accept and say nothing.
 web_pause r2
