@@ -247,7 +247,7 @@ impl Director {
     fn apply(&self, operations: Vec<Operation>) {
         let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
         tokio::spawn(async move {
-            let result = kernel.apply(operations.clone()).await;
+            let (operations, result) = kernel.apply(operations).await;
             // The director may have ended meanwhile.
             let _ = sender.send(Event::Applied(operations, result));
         });
@@ -372,11 +372,7 @@ impl Director {
             self.drift_due = now + DRIFT_INTERVAL;
             return;
         };
-        let (kernel, sender, table) = (
-            self.kernel.clone(),
-            self.sender.clone(),
-            Arc::new(table.clone()),
-        );
+        let (kernel, sender, table) = (self.kernel.clone(), self.sender.clone(), Arc::clone(table));
         tokio::spawn(async move {
             let result = kernel.drift(table).await;
             let took = now.elapsed();

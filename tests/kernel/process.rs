@@ -191,7 +191,7 @@ fn a_worker_serves_an_asynchronous_caller() {
         let handle = Handle::start(Box::new(Client::open().unwrap())).unwrap();
         runtime.block_on(async {
             let add = Operation::AddService(numbered(1), service("rr"));
-            assert_eq!(handle.apply(vec![add]).await, Ok(vec![]));
+            assert_eq!(handle.apply(vec![add]).await.1, Ok(vec![]));
             let observed = handle.dump().await.unwrap();
             let entries = observed.iter().map(|(key, found)| (*key, found.to_entry()));
             let wanted = Arc::new(entries.collect::<Table>());
