@@ -1,10 +1,13 @@
 //! The command line of `directord`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
+use crate::kernel::host::InterfaceName;
 
 /// Linux Virtual Server director: checks real servers and programs IPVS from an
 /// ldirectord.cf
@@ -38,6 +41,9 @@ pub(super) enum Command {
     Plan(Plan),
     /// Run every health check once and show what was sent and what came back
     Check(Check),
+    /// Prepare a real server for direct routing: run there
+    #[command(subcommand)]
+    Realserver(Realserver),
     /// Have the running director read its configuration again
     Reload(Socket),
     /// The classic program's command line: [-d] [CONFIG] ACTION
@@ -191,4 +197,65 @@ pub(super) struct Check {
     /// One JSON object per service and server
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `directord realserver …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Realserver {
+    /// Make ARP quiet and add virtual addresses to lo, until the next boot
+    Setup(RealserverSetup),
+    /// Show whether virtual addresses are on lo and ARP is quiet; exit code 1 when not
+    Status(RealserverStatus),
+    /// Remove virtual addresses from lo; with the last one, the ARP settings become what
+    /// they were before setup
+    Undo(RealserverUndo),
+}
+
+/// `directord realserver setup`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverSetup {
+    /// The virtual addresses that the director balances
+    #[arg(required = true, value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
+    /// Give these interfaces the ARP settings by name too; `all` covers every interface
+    /// that has no odd setting of its own
+    #[arg(short, long, value_name = "IF,…", value_delimiter = ',')]
+    pub(super) interface: Vec<InterfaceName>,
+    /// Change nothing; write the same for other tools, to make it last
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) print: Option<RealserverFormat>,
+}
+
+/// Forms of `realserver setup --print`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RealserverFormat {
+    /// Commands: sysctl and ip
+    Ip,
+    /// Stanzas for /etc/network/interfaces
+    Ifupdown,
+    /// Files for systemd-sysctl and systemd-networkd
+    Networkd,
+}
+
+/// `directord realserver status`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverStatus {
+    /// The virtual addresses; without any, those on lo
+    #[arg(value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
+    /// Look at the ARP settings of these interfaces only; without any, of all that are up
+    /// with an IPv4 address
+    #[arg(short, long, value_name = "IF,…", value_delimiter = ',')]
+    pub(super) interface: Vec<InterfaceName>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `directord realserver undo`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverUndo {
+    /// The virtual addresses
+    #[arg(required = true, value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
 }

@@ -11,6 +11,7 @@ use super::logging::{Destination, Logger};
 use crate::config::{Config, LogTarget};
 use crate::control::Server;
 use crate::director::load::Loaded;
+use crate::director::preflight::{self, Needs};
 use crate::director::{self, Options};
 use crate::kernel::ipvs::Client;
 use crate::kernel::worker;
@@ -61,6 +62,16 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     loaded.log_warnings();
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
+    let needs = Needs::of(&loaded.config);
+    let on_ready = Box::new(move || {
+        ready();
+        // After the start, so as not to hold it up.
+        tokio::spawn(async move {
+            for finding in preflight::look(&needs).await {
+                tracing::warn!("{finding}");
+            }
+        });
+    });
     let result = runtime.block_on(async {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let _server = Server::start(&socket, sender).await?;
@@ -69,7 +80,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
             kernel,
             commands,
             on_config,
-            on_ready: ready,
+            on_ready,
         };
         director::run(options).await.map_err(|error| match &error {
             director::StartError::Kernel(kernel) => with_help(kernel),

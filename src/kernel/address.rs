@@ -104,14 +104,18 @@ impl Client {
     /// Every interface, by number. One whose name [`InterfaceName`] refuses is left out.
     pub async fn links(&self) -> Result<Vec<Link>, Error> {
         let request = self.handle.link().get().execute();
-        let messages: Vec<LinkMessage> = ask("list interfaces", request.try_collect()).await?;
+        let messages: Vec<LinkMessage> = ask(request.try_collect())
+            .await
+            .map_err(|errno| Error::new("list interfaces", errno))?;
         Ok(messages.iter().filter_map(link).collect())
     }
 
     /// Every address of every interface.
     pub async fn addresses(&self) -> Result<Vec<Assigned>, Error> {
         let request = self.handle.address().get().execute();
-        let messages: Vec<AddressMessage> = ask("list addresses", request.try_collect()).await?;
+        let messages: Vec<AddressMessage> = ask(request.try_collect())
+            .await
+            .map_err(|errno| Error::new("list addresses", errno))?;
         Ok(messages.iter().filter_map(assigned).collect())
     }
 
@@ -128,14 +132,16 @@ impl Client {
         };
         let request = self.handle.route().get(message).execute();
         let request = async { std::pin::pin!(request).try_next().await };
-        match ask(format_args!("look for a route to {address}"), request).await {
+        match ask(request).await {
             Ok(route) => Ok(route.is_some_and(|route| route.header.kind == RouteType::Local)),
-            Err(error) => match error.errno {
-                Errno::ENETUNREACH | Errno::EHOSTUNREACH => Ok(false),
-                // Blackhole and prohibit routes.
-                Errno::EINVAL | Errno::EACCES => Ok(false),
-                _ => Err(error),
-            },
+            // No route at all, or one that says no: blackhole, prohibit.
+            Err(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL | Errno::EACCES) => {
+                Ok(false)
+            }
+            Err(errno) => Err(Error::new(
+                format_args!("look for a route to {address}"),
+                errno,
+            )),
         }
     }
 
@@ -148,9 +154,10 @@ impl Client {
             let flags = AddressAttribute::Flags(AddressFlags::Nodad);
             request.message_mut().attributes.push(flags);
         }
-        match ask(format_args!("add address {new}"), request.execute()).await {
-            Err(error) if error.errno == Errno::EEXIST => Ok(false),
-            result => result.map(|()| true),
+        match ask(request.execute()).await {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) => Ok(false),
+            Err(errno) => Err(Error::new(format_args!("add address {new}"), errno)),
         }
     }
 
@@ -167,9 +174,10 @@ impl Client {
                 .build(),
         };
         let request = self.handle.address().del(message).execute();
-        match ask(format_args!("remove address {old}"), request).await {
-            Err(error) if error.errno == Errno::EADDRNOTAVAIL => Ok(false),
-            result => result.map(|()| true),
+        match ask(request).await {
+            Ok(()) => Ok(true),
+            Err(Errno::EADDRNOTAVAIL) => Ok(false),
+            Err(errno) => Err(Error::new(format_args!("remove address {old}"), errno)),
         }
     }
 }
@@ -181,11 +189,8 @@ impl Drop for Client {
 }
 
 /// One exchange, within its deadline.
-async fn ask<T>(
-    request: impl fmt::Display,
-    exchange: impl Future<Output = Result<T, rtnetlink::Error>>,
-) -> Result<T, Error> {
-    let errno = match tokio::time::timeout(DEADLINE, exchange).await {
+async fn ask<T>(exchange: impl Future<Output = Result<T, rtnetlink::Error>>) -> Result<T, Errno> {
+    Err(match tokio::time::timeout(DEADLINE, exchange).await {
         Ok(Ok(value)) => return Ok(value),
         Ok(Err(rtnetlink::Error::NetlinkError(error))) => {
             Errno::from_raw(error.raw_code().saturating_abs())
@@ -193,8 +198,7 @@ async fn ask<T>(
         Ok(Err(rtnetlink::Error::RequestFailed)) => Errno::EIO,
         Ok(Err(_)) => Errno::EBADMSG,
         Err(_) => Errno::ETIMEDOUT,
-    };
-    Err(Error::new(request, errno))
+    })
 }
 
 fn link(message: &LinkMessage) -> Option<Link> {
