@@ -105,8 +105,8 @@ impl Source {
             .unwrap_or_default()
     }
 
-    fn diagnostic(&self, severity: Severity, span: Span, message: String) -> Diagnostic {
-        let message = printable_lines(&message);
+    fn diagnostic(&self, severity: Severity, span: Span, message: &str) -> Diagnostic {
+        let message = printable_lines(message);
         let mut diagnostic = Diagnostic::at_line(severity, self.path.as_str(), span.line, message);
         if span.line == 0 {
             return diagnostic;
@@ -157,7 +157,7 @@ impl Report {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.errors += 1;
-        self.add(source, Severity::Error, span, message.into())
+        self.add(source, Severity::Error, span, &message.into())
     }
 
     /// Adds a warning.
@@ -167,7 +167,7 @@ impl Report {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        self.add(source, Severity::Warning, span, message.into())
+        self.add(source, Severity::Warning, span, &message.into())
     }
 
     fn add(
@@ -175,7 +175,7 @@ impl Report {
         source: &Source,
         severity: Severity,
         span: Span,
-        message: String,
+        message: &str,
     ) -> &mut Diagnostic {
         let full = self.diagnostics.len() >= Self::MAX;
         // The first error is always kept: it is why the file is refused.
@@ -291,7 +291,7 @@ mod tests {
             start: 1,
             end: 2,
         };
-        let diagnostic = source.diagnostic(Severity::Error, span, String::new());
+        let diagnostic = source.diagnostic(Severity::Error, span, "");
         assert_eq!(diagnostic.source, "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(quoted("\u{1b}\u{7}"), "\"\u{fffd}\u{fffd}\"");
     }

@@ -132,7 +132,7 @@ pub(super) fn read_virtual(
         value.note_loose(cx, 0, end);
         return address;
     }
-    let digits = text.bytes().take_while(|b| b.is_ascii_digit()).count();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     if digits == 0 || text[host_end..].starts_with("::") {
         let help = if text.starts_with('[') && family == Family::V4 {
             "write virtual6=[ADDRESS]:PORT for an IPv6 service"

@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
             quoted(line)
         );
         if last > number {
-            message.push_str(&format!("; so are the lines up to {last}"));
+            message = format!("{message}; so are the lines up to {last}");
         }
         let indented = line.len() - line.trim_start_matches(BLANKS).len();
         let help = if ended_here {

@@ -306,13 +306,10 @@ impl Resolver<'_> {
         self.cx.report.moment = Some((section.end, 3));
         self.note_duplicate(section, &key);
         self.cx.report.moment = None;
-        let fallback = match own_fallback {
-            Some(own) => own,
-            None => {
-                let index = usize::from(key.family() == Family::V6);
-                self.fallbacks[index].as_ref().map(|global| global.of(&key))
-            }
-        };
+        let fallback = own_fallback.unwrap_or_else(|| {
+            let index = usize::from(key.family() == Family::V6);
+            self.fallbacks[index].as_ref().map(|global| global.of(&key))
+        });
         let shared = &section.options.shared;
         Some(VirtualService {
             fallback_command: shared
