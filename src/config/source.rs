@@ -1,6 +1,6 @@
 //! The text of a configuration file, places in it, and the list of what is wrong there.
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Moment, Severity, Step};
 
 /// A stretch of one line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Its length in bytes.
+    pub(super) fn length(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     /// A part of this stretch: `start` and `end` count from its beginning.
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         Self {
@@ -141,8 +146,8 @@ pub(super) struct Report {
     errors: usize,
     /// Takes what no longer fits.
     overflow: Option<Diagnostic>,
-    /// Overrides when ldirectord would have noticed: see [`Diagnostic::noticed`].
-    pub(super) moment: Option<(u32, u8)>,
+    /// What ldirectord would be doing at the end of a section: line reached and step.
+    pub(super) at_end: Option<(u32, Step)>,
 }
 
 impl Report {
@@ -185,7 +190,12 @@ impl Report {
                 .insert(source.diagnostic(severity, Span::default(), message));
         }
         let mut diagnostic = source.diagnostic(severity, span, message);
-        diagnostic.noticed = self.moment.unwrap_or((span.line, 0));
+        let (reached, step) = self.at_end.unwrap_or((span.line, Step::Directive));
+        diagnostic.noticed = Moment {
+            reached,
+            step,
+            line: span.line,
+        };
         self.diagnostics.push(diagnostic);
         self.diagnostics.last_mut().expect("one was pushed")
     }
