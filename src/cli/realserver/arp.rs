@@ -32,9 +32,7 @@ impl Setting {
     }
 
     /// Whether an interface with this effective value keeps quiet about addresses of
-    /// `lo`. More is not always quieter (`net/ipv4/arp.c`, `arp_ignore`, `arp_solicit`):
-    /// 3 ignores questions for addresses of scope host only, 4 to 7 and an announcement
-    /// above 2 count as 0.
+    /// `lo`. More is not always quieter (kernel note 0022).
     pub(super) fn is_quiet(self, value: i64) -> bool {
         match self {
             Self::Ignore => [1, 2, 8].contains(&value),
@@ -70,7 +68,7 @@ impl Arp {
     }
 
     /// What is in force on an interface: the larger of its own value and that of `all`
-    /// (`include/linux/inetdevice.h`, `IN_DEV_MAXCONF`).
+    /// (kernel note 0022).
     pub(super) fn in_force(self, all: Self) -> Self {
         Self {
             ignore: self.ignore.max(all.ignore),

@@ -119,6 +119,8 @@ fn start(path: &Path) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -169,7 +171,13 @@ mod tests {
             .arg("60")
             .spawn()
             .unwrap();
-        let found = find();
+        // Its arguments can be read a moment after its start.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut found = find();
+        while found.is_empty() && Instant::now() < deadline {
+            std::thread::yield_now();
+            found = find();
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         let rival = found.iter().find(|rival| rival.program == "ldirectord");

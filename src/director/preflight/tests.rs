@@ -9,8 +9,14 @@ fn needs(text: &str) -> Needs {
 }
 
 fn service(virtual_address: &str, real: &str) -> Needs {
+    let six = if virtual_address.starts_with('[') {
+        "6"
+    } else {
+        ""
+    };
     needs(&format!(
-        "virtual={virtual_address}\n    real={real}\n    checktype=connect\n    protocol=tcp\n"
+        "virtual{six}={virtual_address}\n    real{six}={real}\n    checktype=connect\n    \
+         protocol=tcp\n"
     ))
 }
 
@@ -170,7 +176,8 @@ fn other_daemons_are_named_with_their_process() {
 
 #[test]
 fn only_services_with_an_address_have_one_that_must_be_local() {
-    let mark = needs("virtual=7\n    real=192.0.2.21:80 masq\n    checktype=connect\n    checkport=80\n");
+    let mark =
+        needs("virtual=7\n    real=192.0.2.21:80 masq\n    checktype=connect\n    checkport=80\n");
     assert!(mark.virtuals.is_empty());
     assert_eq!(mark.masqueraded.len(), 1);
     let address = service("192.0.2.100:80", "192.0.2.21:80 gate");
