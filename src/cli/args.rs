@@ -16,15 +16,15 @@ use crate::control::DEFAULT_SOCKET;
     Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
     4 no director is running."
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run the director in the foreground
     Run(Run),
     /// Show the kernel's IPVS table, as `ipvsadm -Ln` does
@@ -51,84 +51,88 @@ pub enum Command {
 
 /// `directord run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// The ldirectord.cf to run; looked for as ldirectord does: in /etc/ha.d,
     /// /etc/ha.d/conf, then as given
     #[arg(short, long, default_value = "ldirectord.cf", value_name = "FILE")]
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
-    pub socket: Socket,
+    pub(super) socket: Socket,
     /// Log to standard error, whatever logfile= says
     #[arg(long)]
-    pub log_stderr: bool,
+    pub(super) log_stderr: bool,
     /// Log decisions, not only events, to standard error
     #[arg(short, long)]
-    pub debug: bool,
+    pub(super) debug: bool,
 }
 
 /// Where the control socket is.
 #[derive(Debug, Args)]
-pub struct Socket {
+pub(super) struct Socket {
     /// The director's control socket
     #[arg(long, default_value = DEFAULT_SOCKET, value_name = "PATH")]
-    pub socket: PathBuf,
+    pub(super) socket: PathBuf,
 }
 
 /// `directord list`.
 #[derive(Debug, Args)]
-pub struct List {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
+pub(super) struct List {
     /// Addresses and ports as numbers (always so; accepted for habit)
     #[arg(short, long)]
-    pub numeric: bool,
+    pub(super) numeric: bool,
     /// Counters of connections, packets and bytes
     #[arg(long, group = "mode")]
-    pub stats: bool,
+    pub(super) stats: bool,
     /// Rates per second
     #[arg(long, group = "mode")]
-    pub rate: bool,
+    pub(super) rate: bool,
     /// Connection thresholds
     #[arg(long, group = "mode")]
-    pub thresholds: bool,
+    pub(super) thresholds: bool,
     /// Persistent connections
     #[arg(long, group = "mode")]
-    pub persistent_conn: bool,
+    pub(super) persistent_conn: bool,
     /// Tunnel types
     #[arg(long, group = "mode")]
-    pub tun_info: bool,
+    pub(super) tun_info: bool,
     /// Exact numbers instead of K, M and G
     #[arg(short = 'X', long)]
-    pub exact: bool,
+    pub(super) exact: bool,
     #[command(flatten)]
-    pub format: Format,
+    pub(super) format: Format,
 }
 
 /// Machine-readable forms.
 #[derive(Debug, Args)]
-pub struct Format {
+pub(super) struct Format {
     /// As JSON
     #[arg(long, conflicts_with = "yaml")]
-    pub json: bool,
+    pub(super) json: bool,
     /// As YAML
     #[arg(long)]
-    pub yaml: bool,
+    pub(super) yaml: bool,
 }
 
 /// `directord status`.
 #[derive(Debug, Args)]
-pub struct Status {
+pub(super) struct Status {
     #[command(flatten)]
-    pub socket: Socket,
+    pub(super) socket: Socket,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
     /// One line and an exit code for monitoring: 0 good, 1 warning, 2 critical
     #[arg(long)]
-    pub check: bool,
+    pub(super) check: bool,
 }
 
 /// `directord config …`.
 #[derive(Debug, Subcommand)]
-pub enum Config {
+pub(super) enum Config {
     /// Report every mistake in a file; exit code 1 when there is one
     Check {
         /// The file
@@ -157,7 +161,7 @@ pub enum Config {
 
 /// Forms of `config show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ShowFormat {
+pub(super) enum ShowFormat {
     /// YAML
     Yaml,
     /// JSON
@@ -166,25 +170,25 @@ pub enum ShowFormat {
 
 /// `directord plan`.
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The ldirectord.cf
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// Do not run the checks: take every server that is checked as up
     #[arg(long)]
-    pub assume_up: bool,
+    pub(super) assume_up: bool,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `directord check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// The ldirectord.cf
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// Only these real servers (ADDRESS or ADDRESS:PORT)
-    pub servers: Vec<String>,
+    pub(super) servers: Vec<String>,
     /// One JSON object per service and server
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }

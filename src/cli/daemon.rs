@@ -19,20 +19,20 @@ use crate::kernel::worker;
 const COMMAND_QUEUE: usize = 64;
 
 /// What a director is started with.
-pub struct Daemon {
+pub(super) struct Daemon {
     /// The configuration.
-    pub loaded: Loaded,
+    pub(super) loaded: Loaded,
     /// The control socket.
-    pub socket: PathBuf,
+    pub(super) socket: PathBuf,
     /// The log.
-    pub logger: Logger,
+    pub(super) logger: Logger,
     /// What decides where the log goes.
-    pub log: LogChoice,
+    pub(super) log: LogChoice,
 }
 
 /// What decides where the log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogChoice {
+pub(super) enum LogChoice {
     /// Where it goes now, whatever the configuration says.
     Fixed,
     /// The configuration's `logfile`, or its default.
@@ -43,7 +43,7 @@ pub enum LogChoice {
 
 /// Runs a director until a signal ends it; `ready` is called when the kernel holds what it
 /// should.
-pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
+pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
     raise_descriptor_limit();
     let client = Client::open().map_err(|error| with_help(&error))?;
     let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
@@ -81,7 +81,7 @@ pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()
 }
 
 /// The error with the command that mends it, if there is one.
-pub fn with_help(error: &crate::kernel::Error) -> anyhow::Error {
+pub(super) fn with_help(error: &crate::kernel::Error) -> anyhow::Error {
     match error.help() {
         Some(help) => anyhow::anyhow!("{error}\n{help}"),
         None => anyhow::anyhow!("{error}"),

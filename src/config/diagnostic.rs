@@ -16,6 +16,33 @@ pub enum Severity {
     Warning,
 }
 
+/// A point in ldirectord's own reading of a file, which stops at the first error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    /// The line it has come to.
+    pub(super) reached: u32,
+    /// What it is doing there.
+    pub(super) step: Step,
+    /// The line it is looking at.
+    pub(super) line: u32,
+}
+
+/// What ldirectord does when it comes to a line: if the line ends a section, it first
+/// looks into the section's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// The fallback server of the section that ends.
+    Fallback,
+    /// Its own address.
+    Virtual,
+    /// Its real servers.
+    Reals,
+    /// Whether it is there already.
+    Duplicate,
+    /// The line itself.
+    Directive,
+}
+
 /// One mistake or doubtful place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -40,9 +67,9 @@ pub struct Diagnostic {
     /// ldirectord prints this one without file and line.
     #[serde(skip)]
     pub(super) placeless: bool,
-    /// When ldirectord would have noticed: line reached, then order within it.
+    /// When ldirectord would have noticed.
     #[serde(skip)]
-    pub(super) noticed: (u32, u8),
+    pub(super) noticed: Moment,
 }
 
 impl Diagnostic {
@@ -67,7 +94,11 @@ impl Diagnostic {
             help: None,
             source: String::new(),
             placeless: false,
-            noticed: (line, 0),
+            noticed: Moment {
+                reached: line,
+                step: Step::Directive,
+                line,
+            },
         }
     }
 

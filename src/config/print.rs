@@ -226,27 +226,26 @@ fn inherits(own: &Fallback, global: Option<&GlobalFallback>) -> bool {
 
 fn real_line(real: &RealServer) -> String {
     let destination = &real.destination;
-    let mut line = format!(
-        "{} {} {}",
-        real.written,
-        destination.forwarding.word(),
-        destination.weight
-    );
+    let mut parts = vec![
+        real.written.to_string(),
+        destination.forwarding.word().to_owned(),
+        destination.weight.to_string(),
+    ];
     if let Some(exchange) = &real.exchange {
         let receive = exchange.receive.as_ref().map_or("", |receive| &receive.0);
-        line.push_str(&format!(
-            " {}, {}",
+        parts.push(format!(
+            "{}, {}",
             Quoted(&exchange.request),
             Quoted(receive)
         ));
     }
     if destination.lower_threshold > 0 {
-        line.push_str(&format!(" l:{}", destination.lower_threshold));
+        parts.push(format!("l:{}", destination.lower_threshold));
     }
     if destination.upper_threshold > 0 {
-        line.push_str(&format!(" u:{}", destination.upper_threshold));
+        parts.push(format!("u:{}", destination.upper_threshold));
     }
-    line
+    parts.join(" ")
 }
 
 fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {

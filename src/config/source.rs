@@ -1,6 +1,6 @@
 //! The text of a configuration file, places in it, and the list of what is wrong there.
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Moment, Severity, Step};
 
 /// A stretch of one line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Its length in bytes.
+    pub(super) fn length(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     /// A part of this stretch: `start` and `end` count from its beginning.
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         Self {
@@ -105,8 +110,8 @@ impl Source {
             .unwrap_or_default()
     }
 
-    fn diagnostic(&self, severity: Severity, span: Span, message: String) -> Diagnostic {
-        let message = printable_lines(&message);
+    fn diagnostic(&self, severity: Severity, span: Span, message: &str) -> Diagnostic {
+        let message = printable_lines(message);
         let mut diagnostic = Diagnostic::at_line(severity, self.path.as_str(), span.line, message);
         if span.line == 0 {
             return diagnostic;
@@ -141,8 +146,8 @@ pub(super) struct Report {
     errors: usize,
     /// Takes what no longer fits.
     overflow: Option<Diagnostic>,
-    /// Overrides when ldirectord would have noticed: see [`Diagnostic::noticed`].
-    pub(super) moment: Option<(u32, u8)>,
+    /// What ldirectord would be doing at the end of a section: line reached and step.
+    pub(super) at_end: Option<(u32, Step)>,
 }
 
 impl Report {
@@ -157,7 +162,7 @@ impl Report {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.errors += 1;
-        self.add(source, Severity::Error, span, message.into())
+        self.add(source, Severity::Error, span, &message.into())
     }
 
     /// Adds a warning.
@@ -167,7 +172,7 @@ impl Report {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        self.add(source, Severity::Warning, span, message.into())
+        self.add(source, Severity::Warning, span, &message.into())
     }
 
     fn add(
@@ -175,7 +180,7 @@ impl Report {
         source: &Source,
         severity: Severity,
         span: Span,
-        message: String,
+        message: &str,
     ) -> &mut Diagnostic {
         let full = self.diagnostics.len() >= Self::MAX;
         // The first error is always kept: it is why the file is refused.
@@ -185,7 +190,12 @@ impl Report {
                 .insert(source.diagnostic(severity, Span::default(), message));
         }
         let mut diagnostic = source.diagnostic(severity, span, message);
-        diagnostic.noticed = self.moment.unwrap_or((span.line, 0));
+        let (reached, step) = self.at_end.unwrap_or((span.line, Step::Directive));
+        diagnostic.noticed = Moment {
+            reached,
+            step,
+            line: span.line,
+        };
         self.diagnostics.push(diagnostic);
         self.diagnostics.last_mut().expect("one was pushed")
     }
@@ -291,7 +301,7 @@ mod tests {
             start: 1,
             end: 2,
         };
-        let diagnostic = source.diagnostic(Severity::Error, span, String::new());
+        let diagnostic = source.diagnostic(Severity::Error, span, "");
         assert_eq!(diagnostic.source, "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(quoted("\u{1b}\u{7}"), "\"\u{fffd}\u{fffd}\"");
     }

@@ -212,12 +212,9 @@ impl Director {
                 Some(event) = self.events.recv() => self.take_event(event),
                 Some(command) = self.commands.recv() => self.take_command(command),
                 () = tokio::time::sleep_until(wake.into()) => self.take_time(),
-                ending = self.signals.next(), if !self.stopping => match ending {
-                    Some(name) => self.stop(name),
-                    None => {
-                        tracing::info!("Reloading Linux Director Daemon config on signal");
-                        self.reload(None);
-                    }
+                ending = self.signals.next(), if !self.stopping => if let Some(name) = ending { self.stop(name) } else {
+                    tracing::info!("Reloading Linux Director Daemon config on signal");
+                    self.reload(None);
                 },
             }
         }
@@ -250,7 +247,7 @@ impl Director {
     fn apply(&self, operations: Vec<Operation>) {
         let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
         tokio::spawn(async move {
-            let result = kernel.apply(operations.clone()).await;
+            let (operations, result) = kernel.apply(operations).await;
             // The director may have ended meanwhile.
             let _ = sender.send(Event::Applied(operations, result));
         });
@@ -271,9 +268,10 @@ impl Director {
         };
         let word = if command.start { "start" } else { "stop" };
         let arguments = [word.to_owned(), service, protocol.to_owned()];
-        match Program::of_words(&command.words, arguments) {
-            Some(program) => self.runner.run(program),
-            None => tracing::error!("the fallback command is empty"),
+        if let Some(program) = Program::of_words(&command.words, arguments) {
+            self.runner.run(program);
+        } else {
+            tracing::error!("the fallback command is empty");
         }
     }
 
@@ -304,7 +302,7 @@ impl Director {
             Event::Applied(operations, result) => {
                 self.note_kernel(result.as_ref().err());
                 let result = match result {
-                    Ok(failures) => Ok(failures.into_iter().map(refused_operation).collect()),
+                    Ok(failures) => Ok(failures.iter().map(refused_operation).collect()),
                     Err(error) => Err(refused(&error)),
                 };
                 self.core.handle_applied(&operations, result, now);
@@ -374,11 +372,7 @@ impl Director {
             self.drift_due = now + DRIFT_INTERVAL;
             return;
         };
-        let (kernel, sender, table) = (
-            self.kernel.clone(),
-            self.sender.clone(),
-            Arc::new(table.clone()),
-        );
+        let (kernel, sender, table) = (self.kernel.clone(), self.sender.clone(), Arc::clone(table));
         tokio::spawn(async move {
             let result = kernel.drift(table).await;
             let took = now.elapsed();
@@ -395,9 +389,10 @@ impl Director {
         if self.kernel_error == text {
             return;
         }
-        match &text {
-            Some(error) => tracing::error!(%error, "the kernel cannot be reached"),
-            None => tracing::info!("the kernel can be reached again"),
+        if let Some(error) = &text {
+            tracing::error!(%error, "the kernel cannot be reached");
+        } else {
+            tracing::info!("the kernel can be reached again");
         }
         self.kernel_error = text;
     }
@@ -441,7 +436,7 @@ fn refused(error: &kernel::Error) -> Refused {
     }
 }
 
-fn refused_operation(failure: Failure<kernel::Error>) -> Failure<Refused> {
+fn refused_operation(failure: &Failure<kernel::Error>) -> Failure<Refused> {
     Failure {
         index: failure.index,
         error: refused(&failure.error),

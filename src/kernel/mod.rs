@@ -38,8 +38,8 @@ pub trait Ipvs {
 
     /// Every service with its destinations, and statistics.
     ///
-    /// The kernel gives no consistent picture while others write: a row can be missing
-    /// (kernel note 0009). Adding what seems to be missing then fails with
+    /// The kernel gives no consistent picture while others write: in spite of repeated
+    /// reading a row can be missing (kernel note 0009). Adding what seems to be missing then fails with
     /// [`Class::Exists`], which is the moment to read again.
     fn dump(&mut self) -> Result<ObservedTable, Error>;
 

@@ -78,7 +78,7 @@ pub fn parse(text: &[u8], path: &str) -> Parsed {
     while number <= source.len() {
         number = reader.line(number) + 1;
     }
-    reader.close(source.len());
+    reader.close(source.len() + 1);
     let (globals, sections) = (reader.globals, reader.sections);
     Parsed {
         source,
@@ -210,8 +210,8 @@ impl<'a> Reader<'a> {
                 return;
             }
         };
-        let address = address::read_virtual(&mut self.cx, &value, family);
-        self.open = Some(Section::new(family, address, value.whole));
+        let form = address::read_virtual(&mut self.cx, &value, family);
+        self.open = Some(Section::new(family, form, value.whole));
     }
 
     /// A directive of the open section.
@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
             quoted(line)
         );
         if last > number {
-            message.push_str(&format!("; so are the lines up to {last}"));
+            message = format!("{message}; so are the lines up to {last}");
         }
         let indented = line.len() - line.trim_start_matches(BLANKS).len();
         let help = if ended_here {

@@ -9,6 +9,7 @@ use super::lower::{self, Target};
 use super::real::RawReal;
 use super::section::{ProtocolWord, Section};
 use super::{Parsed, seconds};
+use crate::config::diagnostic::Step;
 use crate::config::effective::{
     CheckSettings, CheckType, Config, Exchange, Fallback, GlobalFallback, Globals, Line, Log,
     LogTarget, Mail, Phases, RealServer, ServiceType, VirtualService,
@@ -285,36 +286,33 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn section(&mut self, section: &Section) -> Option<VirtualService> {
-        self.cx.report.moment = Some((section.end, 0));
+        self.cx.report.at_end = Some((section.end, Step::Fallback));
         let identity = self.identity(section);
-        self.cx.report.moment = Some((section.end, 0));
+        self.cx.report.at_end = Some((section.end, Step::Fallback));
         let own_fallback = section
             .fallback
             .as_ref()
             .map(|raw| self.own_fallback(raw, section, identity.as_ref().map(|(key, _)| key)));
         let Some((key, written)) = identity else {
-            self.cx.report.moment = Some((section.end, 2));
+            self.cx.report.at_end = Some((section.end, Step::Reals));
             for raw in &section.reals {
                 self.real_addresses(raw, section.family);
             }
-            self.cx.report.moment = None;
+            self.cx.report.at_end = None;
             return None;
         };
-        self.cx.report.moment = Some((section.end, 1));
+        self.cx.report.at_end = Some((section.end, Step::Virtual));
         let service = self.service(section, &key);
         let check = self.check_settings(section, &key);
-        self.cx.report.moment = Some((section.end, 2));
+        self.cx.report.at_end = Some((section.end, Step::Reals));
         let reals = self.reals(section, &key, &check);
-        self.cx.report.moment = Some((section.end, 3));
+        self.cx.report.at_end = Some((section.end, Step::Duplicate));
         self.note_duplicate(section, &key);
-        self.cx.report.moment = None;
-        let fallback = match own_fallback {
-            Some(own) => own,
-            None => {
-                let index = usize::from(key.family() == Family::V6);
-                self.fallbacks[index].as_ref().map(|global| global.of(&key))
-            }
-        };
+        self.cx.report.at_end = None;
+        let fallback = own_fallback.unwrap_or_else(|| {
+            let index = usize::from(key.family() == Family::V6);
+            self.fallbacks[index].as_ref().map(|global| global.of(&key))
+        });
         let shared = &section.options.shared;
         Some(VirtualService {
             fallback_command: shared
@@ -340,7 +338,7 @@ impl Resolver<'_> {
 
     /// Key of the service, and its address as written.
     fn identity(&mut self, section: &Section) -> Option<(ServiceKey, Option<Endpoint>)> {
-        self.cx.report.moment = Some((section.end, 1));
+        self.cx.report.at_end = Some((section.end, Step::Virtual));
         let family = section.family;
         let word = section.options.protocol;
         let (host, port) = match section.address.as_ref()? {
@@ -573,7 +571,7 @@ impl Resolver<'_> {
             format!("checkinterval in virtual service {key} is honoured although fork=no"),
         );
         diagnostic.placeless = true;
-        diagnostic.noticed = (u32::MAX, 0);
+        diagnostic.noticed.reached = u32::MAX;
         diagnostic.help("ldirectord ignores it when fork=no; remove it if that is what was meant");
     }
 

@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use fancy_regex::{BytesMode, RegexBuilder};
 
-use super::address::{RawFallback, VirtualAddress, read_fallback};
+use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
 use super::options::{COUNT_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
 use super::value::{Value, enclosed};
+use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
 use crate::config::source::{Context, Source, Span, quoted};
 use crate::model::{Family, HttpMethod, Netmask, Pattern, Scheduler};
@@ -17,7 +18,9 @@ use crate::model::{Family, HttpMethod, Netmask, Pattern, Scheduler};
 #[derive(Debug, Clone)]
 pub(super) struct Section {
     pub(super) family: Family,
-    /// `None` after an error.
+    /// What its line names; `None` after an error.
+    form: Option<VirtualForm>,
+    /// The same, looked into; `None` after an error and before the section ends.
     pub(super) address: Option<VirtualAddress>,
     /// The `virtual` directive.
     pub(super) span: Span,
@@ -71,9 +74,14 @@ const PERSISTENT_MAX: u32 = 31 * 24 * 3600;
 
 impl Section {
     /// Opens a section.
-    pub(super) fn new(family: Family, address: Option<VirtualAddress>, span: Span) -> Self {
+    pub(super) fn new(family: Family, form: Option<VirtualForm>, span: Span) -> Self {
+        let address = match form {
+            Some(VirtualForm::Mark(mark)) => Some(VirtualAddress::Mark(mark)),
+            Some(VirtualForm::Endpoint(..)) | None => None,
+        };
         Self {
             family,
+            form,
             address,
             span,
             end: span.line,
@@ -115,13 +123,17 @@ impl Section {
         let later = std::mem::take(&mut self.later);
         let source = cx.source;
         let values = || later.iter().filter_map(|span| value_at(source, *span));
-        cx.report.moment = Some((line, 0));
+        cx.report.at_end = Some((line, Step::Virtual));
+        if let Some(VirtualForm::Endpoint(value_span, cut)) = self.form {
+            self.address = read_endpoint(cx, value_span, cut, self.family);
+        }
+        cx.report.at_end = Some((line, Step::Fallback));
         for value in values().filter(|value| value.name.starts_with("fallback")) {
             if self.is_own(cx, &value, "fallback") {
                 self.fallback = read_fallback(cx, &value, self.family);
             }
         }
-        cx.report.moment = Some((line, 2));
+        cx.report.at_end = Some((line, Step::Reals));
         for value in values().filter(|value| value.name.starts_with("real")) {
             if self.is_own(cx, &value, "real") {
                 let real = read_real(cx, &value, self.family);
@@ -129,7 +141,7 @@ impl Section {
                     .extend(real.and_then(|real| real.checked(cx, patterns)));
             }
         }
-        cx.report.moment = None;
+        cx.report.at_end = None;
     }
 
     /// Whether a directive has the suffix of the section's family.

@@ -96,7 +96,7 @@ impl World {
                         .remove(&id)
                         .expect("only running checks are stopped");
                 }
-                Action::Apply(operations) => self.apply(operations),
+                Action::Apply(operations) => self.apply(&operations),
                 Action::Reread(keys) => {
                     let readings = keys.into_iter().map(|key| {
                         let found = self.kernel.dump_service(&key).unwrap();
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Applies one by one, so that every intermediate state is seen.
-    fn apply(&mut self, operations: Vec<Operation>) {
+    fn apply(&mut self, operations: &[Operation]) {
         let mut failures = Vec::new();
         for (index, operation) in operations.iter().enumerate() {
             let refused = self.kernel.apply(std::slice::from_ref(operation)).unwrap();
@@ -142,8 +142,7 @@ impl World {
             }
         }
         self.operations.extend(operations.iter().cloned());
-        self.core
-            .handle_applied(&operations, Ok(failures), self.now);
+        self.core.handle_applied(operations, Ok(failures), self.now);
     }
 
     fn report(&mut self, server: &str, outcome: &Outcome) {
@@ -192,7 +191,11 @@ impl World {
             .clone();
         let config = Arc::clone(self.core.config());
         let differing = config.services.iter().map(|s| s.key).filter(|key| {
-            let found = self.kernel.services().get(key).map(|s| s.to_entry());
+            let found = self
+                .kernel
+                .services()
+                .get(key)
+                .map(crate::model::ObservedService::to_entry);
             found.as_ref() != believed.get(key)
         });
         let differing = differing.collect();
@@ -786,15 +789,14 @@ fn an_orderly_end_respects_cleanstop_of_each_service() {
 
 #[test]
 fn two_thousand_servers_that_return_at_once_are_one_plan() {
-    let reals: String = (0..2000)
-        .map(|n| {
-            format!(
-                "    real=198.51.{}.{}:80 masq\n",
-                100 + n / 250,
-                1 + n % 250
-            )
-        })
-        .collect();
+    let mut reals = String::new();
+    for n in 0..2000 {
+        reals += &format!(
+            "    real=198.51.{}.{}:80 masq\n",
+            100 + n / 250,
+            1 + n % 250
+        );
+    }
     let mut world = World::new(&format!(
         "virtual=192.0.2.100:80\n{reals}    service=http\n"
     ));

@@ -1,6 +1,6 @@
 //! The event loop's orderly end.
 
-use super::*;
+use super::{COMMANDS_AT_END, Director, children};
 
 impl Director {
     /// A signal asks for the end: checks stop, services with `cleanstop` leave the kernel. A

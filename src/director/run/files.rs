@@ -2,7 +2,10 @@
 
 use crate::config::Host;
 
-use super::*;
+use super::{
+    Arc, BTreeMap, Director, Event, Files, Instant, Loaded, Maintenance, Program, ServiceKey,
+    Table, children, kernel, load, maintenance, oneshot, read_services,
+};
 
 impl Director {
     /// Reads the configuration file again, in a blocking task; one at a time.
@@ -37,7 +40,7 @@ impl Director {
                     tracing::error!("{line}");
                 }
                 tracing::error!("the new configuration is not used, the old one stays in force");
-                self.finish_reload(Err(error.to_string()));
+                self.finish_reload(&Err(error.to_string()));
             }
         }
     }
@@ -62,13 +65,13 @@ impl Director {
                     self.runner.run(program);
                 }
                 self.apply_maintenance(now);
-                self.finish_reload(Ok(()));
+                self.finish_reload(&Ok(()));
             }
-            Err(error) => self.finish_reload(Err(error.to_string())),
+            Err(error) => self.finish_reload(&Err(error.to_string())),
         }
     }
 
-    fn finish_reload(&mut self, result: Result<(), String>) {
+    fn finish_reload(&mut self, result: &Result<(), String>) {
         self.file.loading = false;
         self.file.error = result.as_ref().err().cloned();
         self.notifier.send("READY=1");

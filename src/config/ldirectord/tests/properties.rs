@@ -262,13 +262,11 @@ fn good_section(number: usize) -> impl Strategy<Value = String> {
                 text.push_str("\tprotocol=udp\n");
             }
             for (index, real) in reals.iter().enumerate() {
-                text.push_str(&format!(
-                    "\treal{six}={}{real}\n",
-                    hosts[index % hosts.len()]
-                ));
+                let host = hosts[index % hosts.len()];
+                text.extend(["\treal", six, "=", host, real, "\n"]);
             }
             for line in lines {
-                text.push_str(&format!("    {line}\n"));
+                text.extend(["    ", &line, "\n"]);
             }
             text
         },

@@ -321,6 +321,25 @@ fn address_errors_come_in_the_order_fallback_virtual_reals() {
     refuses(unknown, 5, "Unknown command");
 }
 
+// SYN-23, SYN-24
+#[test]
+fn the_first_error_is_the_one_that_ldirectord_stops_at() {
+    let first = |text: &str| {
+        let first = Rejected(rejected(text)).first_error().cloned().unwrap();
+        (first.line, first.message)
+    };
+    // A section's addresses are looked at when it ends, before the line that ends it ...
+    let (line, message) = first("virtual=192.0.2.100:80\n\treal=nowhere:80 gate\nbogus=1\n");
+    assert_eq!(line, 2, "{message}");
+    // ... and after all its other directives, also at the end of the file,
+    let (line, message) =
+        first("virtual=192.0.2.100:65536\n\treal=192.0.2.21:80 nat\n\tchecktype=x\n");
+    assert_eq!(line, 3, "{message}");
+    // the real servers in order, each with form and name.
+    let text = "virtual=192.0.2.100:80\n\treal=nowhere:80 gate\n\treal=192.0.2.21:80 nat\n\tchecktype=on\n";
+    assert_eq!(first(text).0, 2);
+}
+
 // SYN-25
 #[test]
 fn duplicates_are_found_after_names_are_resolved() {
