@@ -17,12 +17,13 @@ http {
   log_format seen '\$server_port \$request_method \$request_uri \$server_protocol \$http_host \$http_connection \$ssl_server_name|\$request';
   access_log $dir/access seen; root $dir/root;
   ssl_certificate $dir/cert; ssl_certificate_key $dir/key;
-  server { listen 80; listen [::]:80; listen 8003; listen 443 ssl; return_other; }
+  client_body_temp_path $dir/1; proxy_temp_path $dir/2; fastcgi_temp_path $dir/3;
+  uwsgi_temp_path $dir/4; scgi_temp_path $dir/5;
+  server { listen 80; listen [::]:80; listen 8003; listen 443 ssl; }
   server { listen 80; listen 443 ssl; server_name www.example.com; location / { return 200 "example"; } }
   server { listen 8081; location / { return 503; } }
 }
 NGINX
-    sed -i 's/ return_other;//' "$dir/conf"
     in_ "$host" nginx -c "$dir/conf" -g 'daemon on;' 2>>"$dir/errors" || cat "$dir/errors"
 }
 for host in r1 r2; do site_pages $host; done
@@ -32,11 +33,11 @@ none=192.0.2.77 none6=2001:db8::77
 in_ r1 iptables-legacy -A INPUT -p tcp --dport 8018
 
 script() { # script NAME: a program of standard input
-    { echo '#!/bin/bash' && cat; } >"/run/lab/$1"
+    { echo '#!/bin/sh' && cat; } >"/run/lab/$1"
     chmod +x "/run/lab/$1"
 }
 script status-of-server <<SCRIPT
-echo "\$#: \$*" >>/run/lab/\$(basename "\$0").log
+echo "\$#: \$*" >>/run/lab/external.log
 [ "\$3" = $r1 ]
 SCRIPT
 script killed <<'SCRIPT'
@@ -48,8 +49,8 @@ exit(\$ARGV[2] eq '$r1' ? 0 : 3);
 PERL
 
 director_start <<CONFIG
-checktimeout=2
-negotiatetimeout=2
+checktimeout=3
+negotiatetimeout=3
 checkinterval=1
 fallback=127.0.0.1 gate
 
@@ -121,11 +122,13 @@ virtual6=[$VIP6]:8012
 virtual=$VIP:8013
     real=$r1:80 masq
     real=$r2:80 masq
+    checkinterval=3
     checktype=external
     checkcommand=/run/lab/status-of-server
 virtual=$VIP:8014
     real=$r1:80 masq
     real=$r2:80 masq
+    checkinterval=3
     checktype=external-perl
     checkcommand="/run/lab/server.pl"
 virtual=$VIP:8015
@@ -145,6 +148,7 @@ virtual=$VIP:8018
     checktype=connect
 virtual=$VIP:8019
     real=$r1:80 masq
+    checkinterval=3
     checktype=external
     checkcommand=/run/lab/killed
 virtual6=[$VIP6]:8020
@@ -156,6 +160,7 @@ virtual6=[$VIP6]:8020
 virtual=7
     real=$r1 gate
     real=$r2 gate
+    checkinterval=3
     checktype=external
     checkcommand=/run/lab/status-of-server
     scheduler=rr
@@ -191,13 +196,13 @@ expect "the name in TLS" yes "$(web_saw "443 GET / HTTP/1.1 www.example.com clos
 expect "the proxy's request" yes "$(web_saw "80 GET /proxied HTTP/1.1 www.example.com close -|GET http://www.example.com/proxied HTTP/1.1")"
 sort /run/lab/web/r1/access | uniq -c
 expect "external, its arguments" "4: $VIP 8013 $r1 80,4: $VIP 8013 $r2 80" \
-    "$(grep 8013 /run/lab/status-of-server.log | sort -u | paste -sd,)"
+    "$(grep 8013 /run/lab/external.log | sort -u | paste -sd,)"
 expect "external, the mark's arguments" "4: 7 0 $r1 0,4: 7 0 $r2 0" \
-    "$(grep ' 7 ' /run/lab/status-of-server.log | sort -u | paste -sd,)"
+    "$(grep ' 7 ' /run/lab/external.log | sort -u | paste -sd,)"
 expect "external-perl, its arguments" "$VIP 8014 $r1 80,$VIP 8014 $r2 80" "$(sort -u /run/lab/perl.log | paste -sd,)"
 expect "the reason: signal" "killed by signal 11 (SIGSEGV)" "$(reason tcp:$VIP:8019 "$r1:80")"
 expect "the reason: status" "exit status 3" "$(reason tcp:$VIP:8014 "$r2:80")"
-expect "the reason: ping" "no echo reply to 3 requests within 2 s" "$(reason tcp:$VIP:8011 "$none:80")"
+expect "the reason: ping" "no echo reply to 3 requests within 9 s" "$(reason tcp:$VIP:8011 "$none:80")"
 
 # One request, three connections, one request; after a failure a request.
 rounds() { awk '$2 == 7010 { printf "%s", $3 == "-" ? "c" : "R" }' /run/lab/hostile.r1; }

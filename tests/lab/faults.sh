@@ -44,7 +44,7 @@ web r3 9001 9002 9003 9004
 for host in d2 client; do web $host 80 81 82 83 84 85 86 87; done
 hostile r1 "${words[@]}"
 changes_watch
-config | director_start
+director_start < <(config)
 
 everyone() { [ "$(in_ d1 ipvsadm -Ln | awk '$1 == "->" && $4 == 1' | wc -l)" = $((2 * ${#PORT[@]} + 24)) ]; }
 expect_within "all in" 15 everyone
@@ -77,24 +77,23 @@ for kind in "${quick[@]}" "${slow[@]}"; do
     expect_change "in again: ${kind%%=*}" "$began" $UP "$VIP:${PORT[$kind]}" "$r1:${PORT[$kind]}" 1
 done
 
-filter() { in_ r3 iptables-legacy -A "$@"; }
 declare -A from=()
-from[9001]=$(now)
-filter INPUT -p tcp --dport 9001 -j REJECT --reject-with icmp-admin-prohibited
+filter() { # filter PORT RULE…: on r3, and from when on
+    in_ r3 iptables-legacy -A "${@:2}"
+    from[$1]=$(now)
+}
+filter 9001 INPUT -p tcp --dport 9001 -j REJECT --reject-with icmp-admin-prohibited
 # Accepts, and is never heard of again.
-from[9002]=$(now)
-filter OUTPUT -p tcp --sport 9002 ! --tcp-flags SYN,ACK SYN,ACK -j DROP
-filter INPUT -p tcp --dport 9002 ! --syn -j DROP
-from[9003]=$(now)
-filter INPUT -p tcp --dport 9003 -j REJECT --reject-with icmp-net-unreachable
+filter 9002 OUTPUT -p tcp --sport 9002 ! --tcp-flags SYN,ACK SYN,ACK -j DROP
+filter 9003 INPUT -p tcp --dport 9003 -j REJECT --reject-with icmp-net-unreachable
 expect_change "out: administratively prohibited" "${from[9001]}" $RST "$VIP:9001" "$r3:9001" -
 expect_change "out: half open" "${from[9002]}" $HANG "$VIP:9002" "$r3:9002" -
 expect_change "out: network unreachable" "${from[9003]}" $RST "$VIP:9003" "$r3:9003" -
 # An IPv4 socket is told of both prohibitions as of a host that is unreachable (ip(7)).
 expect "the reason is kept: prohibited" "host unreachable" "$(reason "tcp:$VIP:9001" "$r3:9001")"
 expect "the reason is kept: unreachable" "network unreachable" "$(reason "tcp:$VIP:9003" "$r3:9003")"
-began=$(now)
 unplug r3
+began=$(now)
 expect_change "out: host silently gone" "$began" $HANG "$VIP:9004" "$r3:9004" -
 expect "the others were left alone" "0 changes" "$(awk -v from="$lossy" -v r2="$r2:80" '
     $1 > from && $3 == r2' "$CHANGES" | wc -l) changes"
