@@ -269,7 +269,7 @@ impl Director {
         let word = if command.start { "start" } else { "stop" };
         let arguments = [word.to_owned(), service, protocol.to_owned()];
         if let Some(program) = Program::of_words(&command.words, arguments) {
-            self.runner.run(program);
+            self.runner.run(command.service.to_string(), program);
         } else {
             tracing::error!("the fallback command is empty");
         }
@@ -280,7 +280,8 @@ impl Director {
             ready();
             self.notifier.send("READY=1");
             for child in &self.core.config().globals.execute {
-                self.runner.run(children::start(&child.path));
+                self.runner
+                    .run(children::CONCERN, children::start(&child.path));
             }
         }
     }

@@ -10,7 +10,8 @@ impl Director {
         self.stopping = true;
         self.notifier.send("STOPPING=1");
         for child in &self.core.config().globals.execute {
-            self.runner.run(children::stop(&child.path));
+            self.runner
+                .run(children::CONCERN, children::stop(&child.path));
         }
         self.core.stop();
     }

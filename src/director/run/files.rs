@@ -62,7 +62,7 @@ impl Director {
                 self.core.reload(Arc::clone(&config), table, now);
                 (self.on_config)(&config);
                 for program in children::reload(&before, &children::names(&config)) {
-                    self.runner.run(program);
+                    self.runner.run(children::CONCERN, program);
                 }
                 self.apply_maintenance(now);
                 self.finish_reload(&Ok(()));
@@ -134,10 +134,11 @@ impl Director {
             .clone()
             .filter(|c| !c.is_empty())
         {
-            self.runner.run(Program {
+            let command = Program {
                 program: callback,
                 arguments: vec![path],
-            });
+            };
+            self.runner.run("callback", command);
         }
     }
 
