@@ -62,11 +62,13 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     loaded.log_warnings();
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
-    let needs = Needs::of(&loaded.config);
+    let config = loaded.config.clone();
     let on_ready = Box::new(move || {
         ready();
         // After the start, so as not to hold it up.
         tokio::spawn(async move {
+            let needs = Needs::of(&config);
+            drop(config);
             for finding in preflight::look(&needs).await {
                 tracing::warn!("{finding}");
             }

@@ -67,8 +67,7 @@ impl Facts {
                 name: link.name,
             })
             .collect();
-        let held: BTreeSet<IpAddr> = self.addresses.iter().map(|a| a.address).collect();
-        for &address in needs.virtuals.difference(&held).take(MAX_ASKED) {
+        for &address in needs.virtuals.difference(&self.own()).take(MAX_ASKED) {
             // An address of no interface can be reached through a local route.
             if !client.is_local(address).await? {
                 self.not_local.insert(address);
@@ -84,15 +83,32 @@ impl Facts {
         }
     }
 
-    /// Whether an address is one of this host's own.
-    pub(super) fn holds(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.addresses.iter().any(|own| own.address == address)
+    /// This host's own addresses.
+    pub(super) fn own(&self) -> BTreeSet<IpAddr> {
+        self.addresses.iter().map(|own| own.address).collect()
     }
 
-    /// Whether an address is in a subnet of an interface, or on it.
-    pub(super) fn is_neighbour(&self, address: IpAddr, link: u32) -> bool {
-        let mut own = self.addresses.iter().filter(|own| own.link == link);
-        own.any(|own| own.covers(address))
+    /// What is on the segment of an interface.
+    pub(super) fn segment(&self, link: u32) -> Segment<'_> {
+        let on_link = self.addresses.iter().filter(|own| own.link == link);
+        let (hosts, subnets): (Vec<&Assigned>, _) = on_link.partition(|own| own.is_host());
+        Segment {
+            hosts: hosts.into_iter().map(|own| own.address).collect(),
+            subnets,
+        }
+    }
+}
+
+/// The addresses that can be on the segment of an interface.
+pub(super) struct Segment<'a> {
+    /// Own ones without a subnet: many, when there are many virtual services.
+    hosts: BTreeSet<IpAddr>,
+    subnets: Vec<&'a Assigned>,
+}
+
+impl Segment<'_> {
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.hosts.contains(&address) || self.subnets.iter().any(|own| own.covers(address))
     }
 }
 

@@ -108,7 +108,8 @@ fn not_forwarding(needs: &Needs, facts: &Facts, family: Family) -> Option<Findin
     if facts.forwarding(family) != Some(false) {
         return None;
     }
-    let elsewhere = |server: &IpAddr| Family::of(*server) == family && !facts.holds(*server);
+    let own = facts.own();
+    let elsewhere = |server: &IpAddr| Family::of(*server) == family && !is_own(&own, *server);
     let mut masqueraded = needs.masqueraded.iter();
     let (service, _) = masqueraded.find(|(_, server)| elsewhere(server))?;
     let sysctl = Sysctl::forwarding(family);
@@ -116,19 +117,24 @@ fn not_forwarding(needs: &Needs, facts: &Facts, family: Family) -> Option<Findin
     Some(Finding::new(text, format!("sysctl -w {sysctl}=1")))
 }
 
+/// A server on this host itself is reached without forwarding.
+fn is_own(own: &BTreeSet<IpAddr>, server: IpAddr) -> bool {
+    server.is_loopback() || own.contains(&server)
+}
+
 /// A director that forwards answers out of the interface they came in by would tell the
 /// real server of a shorter way. Then answers go past it, with the wrong address.
 fn redirects(needs: &Needs, facts: &Facts) -> Vec<Finding> {
+    let own = facts.own();
     let on_a_stick = |link: &&LinkFacts| {
-        link.redirects
-            && needs.masqueraded.iter().any(|(key, server)| match key {
-                ServiceKey::Address { address, .. } => {
-                    !facts.holds(*server)
-                        && facts.is_neighbour(*server, link.index)
-                        && facts.is_neighbour(*address, link.index)
-                }
-                ServiceKey::Mark { .. } => false,
-            })
+        let segment = facts.segment(link.index);
+        let both_on_it = |(key, server): &(ServiceKey, IpAddr)| match key {
+            ServiceKey::Address { address, .. } => {
+                segment.has(*server) && segment.has(*address) && !is_own(&own, *server)
+            }
+            ServiceKey::Mark { .. } => false,
+        };
+        link.redirects && needs.masqueraded.iter().any(both_on_it)
     };
     let links = facts.links.iter().filter(on_a_stick);
     let finding = |link: &LinkFacts| {
@@ -166,7 +172,7 @@ fn not_local(facts: &Facts) -> Option<Finding> {
     };
     let width = if first.is_ipv4() { 32 } else { 128 };
     let link = facts.links.iter();
-    let mut link = link.filter(|link| facts.is_neighbour(*first, link.index));
+    let mut link = link.filter(|link| facts.segment(link.index).has(*first));
     let device = link.next().map_or("INTERFACE", |link| link.name.as_str());
     Some(Finding::new(
         format!("packets for {who} do not reach IPVS: {what}"),
