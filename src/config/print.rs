@@ -117,6 +117,10 @@ fn globals(text: &mut Text, globals: &Globals) {
     text.global("supervised", YesNo(globals.supervised));
     text.global("quiescent", YesNo(globals.quiescent));
     text.global("readdquiescent", YesNo(globals.readd_quiescent));
+    if globals.enforce_weights {
+        // ldirectord does not know the word.
+        text.global("enforceweights", YesNo(true));
+    }
     text.global("cleanstop", YesNo(globals.clean_stop));
     let none = Mail {
         recipients: None,

@@ -165,7 +165,7 @@ fn global_line() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => shared_line(),
         1 => select(&["yes", "no"][..]).prop_map(|word| format!("fork={word}")),
-        1 => select(&["autoreload", "supervised", "readdquiescent"][..]).prop_map(|name| format!("{name}=yes")),
+        1 => select(&["autoreload", "supervised", "readdquiescent", "enforceweights"][..]).prop_map(|name| format!("{name}=yes")),
         1 => select(&["logfile=\"local0\"", "logfile=\"/var/log/x y\"", "callback=\"/bin/cb\"", "callback=\"\"",
             "execute=a.cf", "execute=b c.cf", "emailalertfrom=\"D\" <d@example.com>",
             "maintenancedir=/etc/m", "maintenancedir=\"/etc/m n\""][..]).prop_map(str::to_owned),
