@@ -46,7 +46,7 @@ pub(super) enum Command {
     Realserver(Realserver),
     /// Have the running director read its configuration again
     Reload(Socket),
-    /// The classic program's command line: [-d] [CONFIG] ACTION
+    /// The classic program's command line: `[-d] [CONFIG] ACTION`
     #[command(disable_help_flag = true)]
     Ldirectord {
         /// Options and words of `ldirectord`

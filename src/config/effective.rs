@@ -297,10 +297,6 @@ pub struct Exchange {
 
 /// How a real server is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "almost every real server has the large variant"
-)]
 pub enum RealCheck {
     /// Not at all: it is always available.
     Always,

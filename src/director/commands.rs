@@ -2,7 +2,7 @@
 //! changed file, child instances.
 //!
 //! They run in a task of their own, so that none ever holds up a check or a change to the
-//! kernel; each has [`TIME_LIMIT`]. Commands that concern the same thing run one after the
+//! kernel; each has a time limit of a minute. Commands that concern the same thing run one after the
 //! other, so that a service's `stop` never overtakes its `start`; others do not wait for
 //! them. No shell is involved.
 

@@ -36,8 +36,10 @@ mod line;
 mod lower;
 mod options;
 mod real;
+mod reals;
 mod resolve;
 mod section;
+mod service;
 mod value;
 
 #[cfg(test)]
