@@ -111,7 +111,7 @@ fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
         LogChoice::ConfiguredIfWritten
     };
     let daemon = Daemon {
-        loaded,
+        load: Box::new(|| Ok(loaded)),
         socket: options.socket.socket.clone(),
         logger: logger.clone(),
         log,

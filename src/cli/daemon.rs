@@ -12,7 +12,7 @@ use crate::config::{Config, LogTarget};
 use crate::control::Server;
 use crate::director::load::Loaded;
 use crate::director::preflight::{self, Needs};
-use crate::director::{self, Options};
+use crate::director::{self, Options, Signals};
 use crate::kernel::ipvs::Client;
 use crate::kernel::worker;
 
@@ -21,8 +21,8 @@ const COMMAND_QUEUE: usize = 64;
 
 /// What a director is started with.
 pub(super) struct Daemon {
-    /// The configuration.
-    pub(super) loaded: Loaded,
+    /// Loads the configuration.
+    pub(super) load: Box<dyn FnOnce() -> anyhow::Result<Loaded>>,
     /// The control socket.
     pub(super) socket: PathBuf,
     /// The log.
@@ -45,20 +45,26 @@ pub(super) enum LogChoice {
 /// Runs a director until a signal ends it; `ready` is called when the kernel holds what it
 /// should.
 pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
-    raise_descriptor_limit();
-    let client = Client::open().map_err(|error| with_help(&error))?;
-    let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .context("the runtime")?;
+    // First of all: reading names may take a while, and a reload or an end that is asked for
+    // meanwhile must not be the abrupt one that signals are by default.
+    let signals = runtime
+        .block_on(async { Signals::new() })
+        .context("signals")?;
+    raise_descriptor_limit();
+    let client = Client::open().map_err(|error| with_help(&error))?;
+    let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
     let Daemon {
-        loaded,
+        load,
         socket,
         logger,
         log,
     } = daemon;
+    let loaded = load()?;
     loaded.log_warnings();
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
@@ -81,6 +87,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
             loaded,
             kernel,
             commands,
+            signals,
             on_config,
             on_ready,
         };

@@ -86,7 +86,6 @@ fn complaint(diagnostic: &Diagnostic) -> Complaint {
 }
 
 fn run(options: RunOptions, ready: Ready) -> anyhow::Result<()> {
-    let loaded = load::load(&options.config, None)?;
     let supervised = options.foreground && !options.debug;
     let log = if options.debug || supervised {
         LogChoice::Fixed
@@ -96,8 +95,9 @@ fn run(options: RunOptions, ready: Ready) -> anyhow::Result<()> {
     let socket = options
         .socket
         .unwrap_or_else(|| socket_of(&options.instance));
+    let config = options.config;
     let daemon = Daemon {
-        loaded,
+        load: Box::new(move || Ok(load::load(&config, None)?)),
         socket,
         logger: options.logger,
         log,

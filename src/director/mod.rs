@@ -18,7 +18,7 @@ pub mod resolve;
 mod run;
 pub mod status;
 
-pub use run::{Options, StartError, run};
+pub use run::{Options, Signals, StartError, run};
 
 use tokio::sync::oneshot;
 

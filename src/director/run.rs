@@ -42,6 +42,8 @@ pub struct Options {
     pub kernel: Kernel,
     /// Requests from the control socket.
     pub commands: mpsc::Receiver<Command>,
+    /// Signals, caught since before anybody could know of this process.
+    pub signals: Signals,
     /// Called with each configuration that is taken into force.
     pub on_config: Box<dyn FnMut(&Config) + Send>,
     /// Called once, when the kernel holds what it should.
@@ -107,7 +109,8 @@ struct Director {
     housekeeping_due: Instant,
     started: Instant,
     kernel_error: Option<String>,
-    stopping: bool,
+    /// The signal that ends the director.
+    stopping: Option<&'static str>,
 }
 
 /// The configuration file and what is being done about it.
@@ -132,7 +135,10 @@ struct Maintenance {
     complained: bool,
 }
 
-struct Signals {
+/// The signals that end or reload a director. From their creation on they are caught; what
+/// came before [`run`] is served by it.
+#[derive(Debug)]
+pub struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -142,7 +148,6 @@ struct Signals {
 impl Director {
     async fn start(options: Options) -> Result<Self, StartError> {
         let now = Instant::now();
-        let signals = Signals::new()?;
         let config = Arc::new(options.loaded.config);
         let observed = options.kernel.dump().await?;
         let managed: BTreeSet<ServiceKey> = config.services.iter().map(|s| s.key).collect();
@@ -166,7 +171,7 @@ impl Director {
             commands: options.commands,
             runner,
             runner_task,
-            signals,
+            signals: options.signals,
             notifier: Notifier::new(std::env::var("NOTIFY_SOCKET").ok().as_deref()),
             on_config: options.on_config,
             on_ready: Some(options.on_ready),
@@ -185,7 +190,7 @@ impl Director {
             housekeeping_due: now,
             started: now,
             kernel_error: None,
-            stopping: false,
+            stopping: None,
         };
         (director.on_config)(&config);
         if let Some(directory) = &config.globals.maintenance_directory {
@@ -202,7 +207,7 @@ impl Director {
             self.perform(now);
             if self.core.is_settled() {
                 self.tell_ready();
-                if self.stopping {
+                if self.stopping.is_some() {
                     return;
                 }
             }
@@ -212,7 +217,7 @@ impl Director {
                 Some(event) = self.events.recv() => self.take_event(event),
                 Some(command) = self.commands.recv() => self.take_command(command),
                 () = tokio::time::sleep_until(wake.into()) => self.take_time(),
-                ending = self.signals.next(), if !self.stopping => if let Some(name) = ending { self.stop(name) } else {
+                ending = self.signals.next(), if self.stopping.is_none() => if let Some(name) = ending { self.stop(name) } else {
                     tracing::info!("Reloading Linux Director Daemon config on signal");
                     self.reload(None);
                 },
@@ -369,7 +374,11 @@ impl Director {
 
     fn check_drift(&mut self, now: Instant) {
         let generation = self.core.generation();
-        let Some(table) = self.core.believed_table().filter(|_| !self.stopping) else {
+        let Some(table) = self
+            .core
+            .believed_table()
+            .filter(|_| self.stopping.is_none())
+        else {
             self.drift_due = now + DRIFT_INTERVAL;
             return;
         };
@@ -445,7 +454,8 @@ fn refused_operation(failure: &Failure<kernel::Error>) -> Failure<Refused> {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Catches them. To be called within a runtime.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,

@@ -7,7 +7,7 @@ impl Director {
     /// second signal changes nothing.
     pub(super) fn stop(&mut self, signal: &'static str) {
         tracing::info!("Linux Director Daemon terminating on signal: {signal}");
-        self.stopping = true;
+        self.stopping = Some(signal);
         self.notifier.send("STOPPING=1");
         for child in &self.core.config().globals.execute {
             self.runner
@@ -22,6 +22,7 @@ impl Director {
             runner,
             runner_task,
             lane,
+            stopping,
             ..
         } = self;
         drop(runner);
@@ -32,6 +33,7 @@ impl Director {
         {
             tracing::warn!("commands that were still running are left to themselves");
         }
-        tracing::info!("Linux Director Daemon terminated");
+        let signal = stopping.unwrap_or("none");
+        tracing::info!("Linux Director Daemon terminated on signal: {signal}");
     }
 }

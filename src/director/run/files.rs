@@ -11,7 +11,7 @@ impl Director {
     /// Reads the configuration file again, in a blocking task; one at a time.
     pub(super) fn reload(&mut self, reply: Option<oneshot::Sender<Result<(), String>>>) {
         self.file.waiting.extend(reply);
-        if self.stopping || self.file.loading {
+        if self.stopping.is_some() || self.file.loading {
             self.file.again = self.file.loading;
             return;
         }
@@ -85,7 +85,7 @@ impl Director {
 
     /// Looks at the configuration file and the maintenance directory.
     pub(super) fn keep_house(&mut self) {
-        if self.stopping {
+        if self.stopping.is_some() {
             return;
         }
         if !self.file.watching && !self.file.loading {
@@ -111,7 +111,7 @@ impl Director {
     pub(super) fn take_file_change(&mut self, fingerprint: load::Fingerprint) {
         self.file.watching = false;
         let changed = !fingerprint.same_content(&self.file.fingerprint);
-        if self.file.loading || self.stopping {
+        if self.file.loading || self.stopping.is_some() {
             return;
         }
         self.file.fingerprint = fingerprint;
