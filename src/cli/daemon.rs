@@ -93,7 +93,9 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         };
         director::run(options).await.map_err(|error| match &error {
             director::StartError::Kernel(kernel) => with_help(kernel),
-            director::StartError::System(_) => anyhow::Error::new(error),
+            director::StartError::System(_) | director::StartError::ChecksEnded => {
+                anyhow::Error::new(error)
+            }
         })
     });
     runtime.shutdown_background();

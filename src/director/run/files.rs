@@ -53,6 +53,9 @@ impl Director {
     ) {
         self.note_kernel(result.as_ref().err());
         match result {
+            Ok(_) if self.stopping.is_some() => {
+                self.finish_reload(&Err("the director is stopping".to_owned()));
+            }
             Ok(table) => {
                 loaded.log_warnings();
                 let before = children::names(self.core.config());
