@@ -299,14 +299,24 @@ async fn tls_and_plain_do_not_hang_on_each_other() {
         down(&report)
     );
 
-    let plain_port = serve(|mut stream| {
-        answer(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
-    });
     let mut tls_probe = request(None);
     tls_probe.tls = true;
-    let report = probe(plain_port, ProbeKind::Http(tls_probe.clone()), LONG).await;
-    let expected = "connected, but the TLS handshake failed: ";
-    assert!(down(&report).starts_with(expected), "{}", down(&report));
+    for (response, expected) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "the answer is not TLS",
+        ),
+        (
+            b"\x15\x03\x03\0\x02\x02\x28",
+            "the server sent the alert HandshakeFailure",
+        ),
+        (b"", "the server closed the connection"),
+    ] {
+        let target = serve(move |mut stream| answer(&mut stream, response));
+        let report = probe(target, ProbeKind::Http(tls_probe.clone()), LONG).await;
+        let expected = format!("connected, but the TLS handshake failed: {expected}");
+        assert_eq!(down(&report), expected);
+    }
 
     let silent = serve(|stream| hold(&stream));
     let report = probe(silent, ProbeKind::Http(tls_probe), SHORT).await;

@@ -25,6 +25,22 @@ pub(super) async fn connect(stream: TcpStream, host: &str) -> io::Result<TlsStre
     TlsConnector::from(Arc::clone(config))
         .connect(server_name(host), stream)
         .await
+        .map_err(explained)
+}
+
+/// The failures every operator meets, in words.
+fn explained(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return io::Error::other("the server closed the connection");
+    }
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidMessage(_)) => io::Error::other("the answer is not TLS"),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            io::Error::other(format!("the server sent the alert {alert:?}"))
+        }
+        _ => error,
+    }
 }
 
 /// One configuration for every check. Sessions are not resumed: each round tests a whole

@@ -1,10 +1,13 @@
 //! The command line of `directord`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
+use crate::kernel::host::InterfaceName;
 
 /// Linux Virtual Server director: checks real servers and programs IPVS from an
 /// ldirectord.cf
@@ -16,15 +19,15 @@ use crate::control::DEFAULT_SOCKET;
     Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
     4 no director is running."
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run the director in the foreground
     Run(Run),
     /// Show the kernel's IPVS table, as `ipvsadm -Ln` does
@@ -38,9 +41,12 @@ pub enum Command {
     Plan(Plan),
     /// Run every health check once and show what was sent and what came back
     Check(Check),
+    /// Prepare a real server for direct routing: run there
+    #[command(subcommand)]
+    Realserver(Realserver),
     /// Have the running director read its configuration again
     Reload(Socket),
-    /// The classic program's command line: [-d] [CONFIG] ACTION
+    /// The classic program's command line: `[-d] [CONFIG] ACTION`
     #[command(disable_help_flag = true)]
     Ldirectord {
         /// Options and words of `ldirectord`
@@ -51,84 +57,88 @@ pub enum Command {
 
 /// `directord run`.
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// The ldirectord.cf to run; looked for as ldirectord does: in /etc/ha.d,
     /// /etc/ha.d/conf, then as given
     #[arg(short, long, default_value = "ldirectord.cf", value_name = "FILE")]
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     #[command(flatten)]
-    pub socket: Socket,
+    pub(super) socket: Socket,
     /// Log to standard error, whatever logfile= says
     #[arg(long)]
-    pub log_stderr: bool,
+    pub(super) log_stderr: bool,
     /// Log decisions, not only events, to standard error
     #[arg(short, long)]
-    pub debug: bool,
+    pub(super) debug: bool,
 }
 
 /// Where the control socket is.
 #[derive(Debug, Args)]
-pub struct Socket {
+pub(super) struct Socket {
     /// The director's control socket
     #[arg(long, default_value = DEFAULT_SOCKET, value_name = "PATH")]
-    pub socket: PathBuf,
+    pub(super) socket: PathBuf,
 }
 
 /// `directord list`.
 #[derive(Debug, Args)]
-pub struct List {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
+pub(super) struct List {
     /// Addresses and ports as numbers (always so; accepted for habit)
     #[arg(short, long)]
-    pub numeric: bool,
+    pub(super) numeric: bool,
     /// Counters of connections, packets and bytes
     #[arg(long, group = "mode")]
-    pub stats: bool,
+    pub(super) stats: bool,
     /// Rates per second
     #[arg(long, group = "mode")]
-    pub rate: bool,
+    pub(super) rate: bool,
     /// Connection thresholds
     #[arg(long, group = "mode")]
-    pub thresholds: bool,
+    pub(super) thresholds: bool,
     /// Persistent connections
     #[arg(long, group = "mode")]
-    pub persistent_conn: bool,
+    pub(super) persistent_conn: bool,
     /// Tunnel types
     #[arg(long, group = "mode")]
-    pub tun_info: bool,
+    pub(super) tun_info: bool,
     /// Exact numbers instead of K, M and G
     #[arg(short = 'X', long)]
-    pub exact: bool,
+    pub(super) exact: bool,
     #[command(flatten)]
-    pub format: Format,
+    pub(super) format: Format,
 }
 
 /// Machine-readable forms.
 #[derive(Debug, Args)]
-pub struct Format {
+pub(super) struct Format {
     /// As JSON
     #[arg(long, conflicts_with = "yaml")]
-    pub json: bool,
+    pub(super) json: bool,
     /// As YAML
     #[arg(long)]
-    pub yaml: bool,
+    pub(super) yaml: bool,
 }
 
 /// `directord status`.
 #[derive(Debug, Args)]
-pub struct Status {
+pub(super) struct Status {
     #[command(flatten)]
-    pub socket: Socket,
+    pub(super) socket: Socket,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
     /// One line and an exit code for monitoring: 0 good, 1 warning, 2 critical
     #[arg(long)]
-    pub check: bool,
+    pub(super) check: bool,
 }
 
 /// `directord config …`.
 #[derive(Debug, Subcommand)]
-pub enum Config {
+pub(super) enum Config {
     /// Report every mistake in a file; exit code 1 when there is one
     Check {
         /// The file
@@ -157,7 +167,7 @@ pub enum Config {
 
 /// Forms of `config show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ShowFormat {
+pub(super) enum ShowFormat {
     /// YAML
     Yaml,
     /// JSON
@@ -166,25 +176,86 @@ pub enum ShowFormat {
 
 /// `directord plan`.
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The ldirectord.cf
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// Do not run the checks: take every server that is checked as up
     #[arg(long)]
-    pub assume_up: bool,
+    pub(super) assume_up: bool,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `directord check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// The ldirectord.cf
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// Only these real servers (ADDRESS or ADDRESS:PORT)
-    pub servers: Vec<String>,
+    pub(super) servers: Vec<String>,
     /// One JSON object per service and server
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
+}
+
+/// `directord realserver …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Realserver {
+    /// Make ARP quiet and add virtual addresses to lo, until the next boot
+    Setup(RealserverSetup),
+    /// Show whether virtual addresses are on lo and ARP is quiet; exit code 1 when not
+    Status(RealserverStatus),
+    /// Remove virtual addresses from lo; with the last one, the ARP settings become what
+    /// they were before setup
+    Undo(RealserverUndo),
+}
+
+/// `directord realserver setup`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverSetup {
+    /// The virtual addresses that the director balances
+    #[arg(required = true, value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
+    /// Give these interfaces the ARP settings by name too; `all` covers every interface
+    /// that has no odd setting of its own
+    #[arg(short, long, value_name = "IF,…", value_delimiter = ',')]
+    pub(super) interface: Vec<InterfaceName>,
+    /// Change nothing; write the same for other tools, to make it last
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) print: Option<RealserverFormat>,
+}
+
+/// Forms of `realserver setup --print`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RealserverFormat {
+    /// Commands: sysctl and ip
+    Ip,
+    /// Stanzas for /etc/network/interfaces
+    Ifupdown,
+    /// Files for systemd-sysctl and systemd-networkd
+    Networkd,
+}
+
+/// `directord realserver status`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverStatus {
+    /// The virtual addresses; without any, those on lo
+    #[arg(value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
+    /// Look at the ARP settings of these interfaces only; without any, of all that are up
+    /// with an IPv4 address
+    #[arg(short, long, value_name = "IF,…", value_delimiter = ',')]
+    pub(super) interface: Vec<InterfaceName>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `directord realserver undo`.
+#[derive(Debug, Args)]
+pub(super) struct RealserverUndo {
+    /// The virtual addresses
+    #[arg(required = true, value_name = "VIP", value_parser = virtual_address)]
+    pub(super) vips: Vec<IpAddr>,
 }

@@ -20,7 +20,7 @@ const PARALLEL: usize = 256;
 
 /// A real server of a service, with the report of its check. `None` when the configuration
 /// does not check it.
-pub struct Line {
+pub(super) struct Line {
     service: String,
     server: String,
     /// `checktype=off` keeps an unchecked server out.
@@ -32,7 +32,7 @@ pub struct Line {
 
 /// Runs the checks of all real servers that `wanted` names (`ADDRESS` or `ADDRESS:PORT`; all
 /// when it is empty), each distinct one once.
-pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
+pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut checks: BTreeMap<Arc<Check>, Vec<usize>> = BTreeMap::new();
     for service in &config.services {
@@ -68,7 +68,7 @@ pub async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
 }
 
 /// Runs checks once, beside each other.
-pub async fn outcomes(checks: Vec<(CheckId, Arc<Check>)>) -> Vec<(CheckId, Outcome)> {
+pub(super) async fn outcomes(checks: Vec<(CheckId, Arc<Check>)>) -> Vec<(CheckId, Outcome)> {
     let jobs = checks.into_iter().map(|(id, check)| (check, id));
     let reports = probe_all(jobs.collect()).await;
     reports
@@ -114,7 +114,7 @@ fn word(probe: &Probe) -> &'static str {
 
 impl Line {
     /// Whether the server is in order (or not checked and on).
-    pub fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         match &self.report {
             Some(report) => report.outcome == Outcome::Up,
             None => !self.off,
@@ -145,7 +145,7 @@ impl Line {
     }
 
     /// One JSON object.
-    pub fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         let phases = self.report.as_ref().map(|report| {
             let ms = |time: Option<Duration>| time.map(milliseconds);
             json!({
@@ -167,7 +167,7 @@ impl Line {
     }
 
     /// What a person wants to see: verdict, times, what was sent, what came back.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut out = String::new();
         let target = self
             .target

@@ -13,11 +13,12 @@ use super::daemon::{self, Daemon, LogChoice};
 use super::exit::Exit;
 use super::listing::{self, Listing, Mode};
 use super::logging::{Destination, Identity, Logger};
-use super::{check, plan, status};
+use super::{check, plan, realserver, status};
 use crate::config::{self, Severity, print, show};
 use crate::control::{Client, ClientError};
 use crate::director::core::{Action, Core};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
+use crate::director::preflight::{self, Needs};
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{Operation, Outcome, Table};
 
@@ -34,6 +35,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Config(args::Config::Convert { file }) => config_convert(&file),
         Command::Plan(options) => plan_of(&options),
         Command::Check(options) => check_once(&options),
+        Command::Realserver(command) => realserver::run(command),
         Command::Reload(socket) => reload(&socket.socket),
         Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
     }
@@ -45,7 +47,7 @@ pub(super) fn complain(text: &str) {
     eprintln!("{text}");
 }
 
-fn print_out(text: &str) -> anyhow::Result<()> {
+pub(super) fn print_out(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -79,7 +81,7 @@ fn rendered(error: &LoadError) -> String {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -282,6 +284,9 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
     };
     let observed = open_kernel()?.dump()?;
     let config = Arc::new(loaded.config);
+    for finding in runtime()?.block_on(preflight::look(&Needs::of(&config))) {
+        complain(&format!("directord: warning: {finding}"));
+    }
     let before: Table = config
         .services
         .iter()

@@ -11,6 +11,7 @@ use super::logging::{Destination, Logger};
 use crate::config::{Config, LogTarget};
 use crate::control::Server;
 use crate::director::load::Loaded;
+use crate::director::preflight::{self, Needs};
 use crate::director::{self, Options, Signals};
 use crate::kernel::ipvs::Client;
 use crate::kernel::worker;
@@ -19,20 +20,20 @@ use crate::kernel::worker;
 const COMMAND_QUEUE: usize = 64;
 
 /// What a director is started with.
-pub struct Daemon {
+pub(super) struct Daemon {
     /// Loads the configuration.
-    pub load: Box<dyn FnOnce() -> anyhow::Result<Loaded>>,
+    pub(super) load: Box<dyn FnOnce() -> anyhow::Result<Loaded>>,
     /// The control socket.
-    pub socket: PathBuf,
+    pub(super) socket: PathBuf,
     /// The log.
-    pub logger: Logger,
+    pub(super) logger: Logger,
     /// What decides where the log goes.
-    pub log: LogChoice,
+    pub(super) log: LogChoice,
 }
 
 /// What decides where the log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogChoice {
+pub(super) enum LogChoice {
     /// Where it goes now, whatever the configuration says.
     Fixed,
     /// The configuration's `logfile`, or its default.
@@ -43,9 +44,9 @@ pub enum LogChoice {
 
 /// Runs a director until a signal ends it; `ready` is called when the kernel holds what it
 /// should.
-pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
+pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("the runtime")?;
@@ -67,6 +68,18 @@ pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()
     loaded.log_warnings();
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
+    let config = loaded.config.clone();
+    let on_ready = Box::new(move || {
+        ready();
+        // After the start, so as not to hold it up.
+        tokio::spawn(async move {
+            let needs = Needs::of(&config);
+            drop(config);
+            for finding in preflight::look(&needs).await {
+                tracing::warn!("{finding}");
+            }
+        });
+    });
     let result = runtime.block_on(async {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let _server = Server::start(&socket, sender).await?;
@@ -76,11 +89,13 @@ pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()
             commands,
             signals,
             on_config,
-            on_ready: ready,
+            on_ready,
         };
         director::run(options).await.map_err(|error| match &error {
             director::StartError::Kernel(kernel) => with_help(kernel),
-            director::StartError::System(_) => anyhow::Error::new(error),
+            director::StartError::System(_) | director::StartError::ChecksEnded => {
+                anyhow::Error::new(error)
+            }
         })
     });
     runtime.shutdown_background();
@@ -88,7 +103,7 @@ pub fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Result<()
 }
 
 /// The error with the command that mends it, if there is one.
-pub fn with_help(error: &crate::kernel::Error) -> anyhow::Error {
+pub(super) fn with_help(error: &crate::kernel::Error) -> anyhow::Error {
     match error.help() {
         Some(help) => anyhow::anyhow!("{error}\n{help}"),
         None => anyhow::anyhow!("{error}"),

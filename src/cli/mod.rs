@@ -10,6 +10,7 @@ pub mod listing;
 pub mod logging;
 mod personality;
 mod plan;
+mod realserver;
 mod status;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::model::{Destination, DestinationKey, Forwarding, Operation, Table};
 
 /// Changes by service, `+` added, `~` changed, `-` removed, and a count.
-pub fn text(operations: &[Operation], before: &Table) -> String {
+pub(super) fn text(operations: &[Operation], before: &Table) -> String {
     let mut services: BTreeMap<_, Vec<&Operation>> = BTreeMap::new();
     for operation in operations {
         services
@@ -93,16 +93,16 @@ fn describe(destination: &Destination) -> String {
             destination.lower_threshold, destination.upper_threshold
         ));
     }
-    if let Forwarding::Tunnel(tunnel) = destination.forwarding {
-        if tunnel != crate::model::Tunnel::Ipip {
-            text.push_str(&format!(" {tunnel:?}"));
-        }
+    if let Forwarding::Tunnel(tunnel) = destination.forwarding
+        && tunnel != crate::model::Tunnel::Ipip
+    {
+        text.push_str(&format!(" {tunnel:?}"));
     }
     text
 }
 
 /// The same as a JSON list of operations in the order in which they would be made.
-pub fn json(operations: &[Operation]) -> serde_json::Value {
+pub(super) fn json(operations: &[Operation]) -> serde_json::Value {
     let operations = operations.iter().map(|operation| {
         let (action, destination) = match operation {
             Operation::AddService(..) => ("add-service", None),

@@ -6,7 +6,7 @@ use crate::director::status::{ServerStatus, ServiceStatus, Status};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Everything is as configured (0).
     Good,
     /// A server is out, a weight was set by hand, or a reload failed (1).
@@ -17,7 +17,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The number.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Good => 0,
             Self::Warning => 1,
@@ -26,7 +26,7 @@ impl Verdict {
     }
 
     /// The word for a monitoring line.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Good => "OK",
             Self::Warning => "WARNING",
@@ -36,7 +36,7 @@ impl Verdict {
 }
 
 /// The verdict with its first reason.
-pub fn verdict(status: &Status) -> (Verdict, String) {
+pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     if let Some(error) = &status.kernel_error {
         return (Verdict::Critical, error.clone());
     }
@@ -80,7 +80,7 @@ pub fn verdict(status: &Status) -> (Verdict, String) {
 }
 
 /// The state as text: one line a service, one line a server.
-pub fn text(status: &Status) -> String {
+pub(super) fn text(status: &Status) -> String {
     let mut out = String::new();
     let uptime = duration(status.uptime_seconds);
     line(
@@ -180,7 +180,7 @@ fn weight(server: &ServerStatus) -> String {
 }
 
 /// `0.4s`, `12s`, `3m05s`, `2h10m`, `5d03h`.
-pub fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0) as u64;
     let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
     match whole {

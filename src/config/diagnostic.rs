@@ -16,6 +16,33 @@ pub enum Severity {
     Warning,
 }
 
+/// A point in ldirectord's own reading of a file, which stops at the first error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    /// The line it has come to.
+    pub(super) reached: u32,
+    /// What it is doing there.
+    pub(super) step: Step,
+    /// The line it is looking at.
+    pub(super) line: u32,
+}
+
+/// What ldirectord does when it comes to a line: if the line ends a section, it first
+/// looks into the section's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// The fallback server of the section that ends.
+    Fallback,
+    /// Its own address.
+    Virtual,
+    /// Its real servers.
+    Reals,
+    /// Whether it is there already.
+    Duplicate,
+    /// The line itself.
+    Directive,
+}
+
 /// One mistake or doubtful place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -40,9 +67,9 @@ pub struct Diagnostic {
     /// ldirectord prints this one without file and line.
     #[serde(skip)]
     pub(super) placeless: bool,
-    /// When ldirectord would have noticed: line reached, then order within it.
+    /// When ldirectord would have noticed.
     #[serde(skip)]
-    pub(super) noticed: (u32, u8),
+    pub(super) noticed: Moment,
 }
 
 impl Diagnostic {
@@ -67,7 +94,11 @@ impl Diagnostic {
             help: None,
             source: String::new(),
             placeless: false,
-            noticed: (line, 0),
+            noticed: Moment {
+                reached: line,
+                step: Step::Directive,
+                line,
+            },
         }
     }
 
@@ -165,10 +196,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All diagnostics as text for people, a blank line between them.
+/// All diagnostics as text for people, by line, with a blank line between them.
 pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
-    let rendered: Vec<String> = diagnostics
-        .iter()
+    let mut by_line: Vec<&Diagnostic> = diagnostics.iter().collect();
+    by_line.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    let rendered: Vec<String> = by_line
+        .into_iter()
         .map(|diagnostic| diagnostic.render(styled))
         .collect();
     rendered.join("\n")
@@ -245,6 +278,13 @@ mod tests {
         diagnostic.column = 50;
         assert_eq!(diagnostic.byte_range(), 5..5);
         assert!(diagnostic.render(false).contains("unknown port"));
+    }
+
+    #[test]
+    fn people_see_the_diagnostics_by_line() {
+        let line = |line| Diagnostic::at_line(Severity::Warning, "a.cf", line, format!("m{line}"));
+        let text = render(&[line(9), line(2)], false);
+        assert_eq!(text, "warning: m2\n--> a.cf:2\n\nwarning: m9\n--> a.cf:9\n");
     }
 
     #[test]

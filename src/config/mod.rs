@@ -10,7 +10,7 @@
 //! ```
 //!
 //! [`Config`] has every default filled in and is built from [`crate::model`] types:
-//! [`show`] prints it for people and programs, [`print`] as an `ldirectord.cf` that
+//! [`show`] prints it for people and programs, [`mod@print`] as an `ldirectord.cf` that
 //! reads back as the same configuration.
 
 pub mod ldirectord;

@@ -1,6 +1,6 @@
 //! The text of a configuration file, places in it, and the list of what is wrong there.
 
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Moment, Severity, Step};
 
 /// A stretch of one line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,6 +14,11 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Its length in bytes.
+    pub(super) fn length(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     /// A part of this stretch: `start` and `end` count from its beginning.
     pub(super) fn part(self, start: usize, end: usize) -> Self {
         Self {
@@ -31,8 +36,8 @@ pub(super) struct Source {
     text: String,
     /// Byte ranges of the lines in `text`, without line ends.
     lines: Vec<(u32, u32)>,
-    /// Lines that were not UTF-8 and were read as Latin-1, in order.
-    pub(super) latin1: Vec<u32>,
+    /// Lines that were not UTF-8 and were read as Windows-1252, in order.
+    pub(super) not_utf8: Vec<u32>,
     /// First line that ended in CR LF.
     pub(super) carriage_return: Option<u32>,
     /// The file was longer than [`Source::MAX`] and was not read.
@@ -52,7 +57,7 @@ impl Source {
             path: path.to_owned(),
             text: String::with_capacity(bytes.len()),
             lines: Vec::new(),
-            latin1: Vec::new(),
+            not_utf8: Vec::new(),
             carriage_return: None,
             too_long,
         };
@@ -76,9 +81,9 @@ impl Source {
         if let Ok(text) = std::str::from_utf8(&line[..kept]) {
             self.text.push_str(text);
         } else {
-            self.latin1.push(number);
+            self.not_utf8.push(number);
             self.text
-                .extend(line[..kept].iter().map(|b| char::from(*b)));
+                .extend(line[..kept].iter().map(|b| windows_1252(*b)));
         }
         self.lines.push((start, self.text.len() as u32));
     }
@@ -105,8 +110,8 @@ impl Source {
             .unwrap_or_default()
     }
 
-    fn diagnostic(&self, severity: Severity, span: Span, message: String) -> Diagnostic {
-        let message = printable_lines(&message);
+    fn diagnostic(&self, severity: Severity, span: Span, message: &str) -> Diagnostic {
+        let message = printable_lines(message);
         let mut diagnostic = Diagnostic::at_line(severity, self.path.as_str(), span.line, message);
         if span.line == 0 {
             return diagnostic;
@@ -141,8 +146,8 @@ pub(super) struct Report {
     errors: usize,
     /// Takes what no longer fits.
     overflow: Option<Diagnostic>,
-    /// Overrides when ldirectord would have noticed: see [`Diagnostic::noticed`].
-    pub(super) moment: Option<(u32, u8)>,
+    /// What ldirectord would be doing at the end of a section: line reached and step.
+    pub(super) at_end: Option<(u32, Step)>,
 }
 
 impl Report {
@@ -157,7 +162,7 @@ impl Report {
         message: impl Into<String>,
     ) -> &mut Diagnostic {
         self.errors += 1;
-        self.add(source, Severity::Error, span, message.into())
+        self.add(source, Severity::Error, span, &message.into())
     }
 
     /// Adds a warning.
@@ -167,7 +172,7 @@ impl Report {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        self.add(source, Severity::Warning, span, message.into())
+        self.add(source, Severity::Warning, span, &message.into())
     }
 
     fn add(
@@ -175,7 +180,7 @@ impl Report {
         source: &Source,
         severity: Severity,
         span: Span,
-        message: String,
+        message: &str,
     ) -> &mut Diagnostic {
         let full = self.diagnostics.len() >= Self::MAX;
         // The first error is always kept: it is why the file is refused.
@@ -185,7 +190,12 @@ impl Report {
                 .insert(source.diagnostic(severity, Span::default(), message));
         }
         let mut diagnostic = source.diagnostic(severity, span, message);
-        diagnostic.noticed = self.moment.unwrap_or((span.line, 0));
+        let (reached, step) = self.at_end.unwrap_or((span.line, Step::Directive));
+        diagnostic.noticed = Moment {
+            reached,
+            step,
+            line: span.line,
+        };
         self.diagnostics.push(diagnostic);
         self.diagnostics.last_mut().expect("one was pushed")
     }
@@ -224,6 +234,20 @@ impl Context<'_> {
     /// Adds a warning.
     pub(super) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.report.warning(self.source, span, message)
+    }
+}
+
+/// A character of Windows-1252, of which Latin-1 is a part. The five bytes without a
+/// meaning stay control characters.
+fn windows_1252(byte: u8) -> char {
+    const FROM_80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9f => FROM_80[usize::from(byte - 0x80)],
+        _ => char::from(byte),
     }
 }
 
@@ -271,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_lose_their_ends_and_bad_bytes_become_latin1() {
+    fn lines_lose_their_ends_and_bad_bytes_become_western() {
         let source = Source::new(b"\xef\xbb\xbfa\r\n\nb\xe9\n", "x");
         assert_eq!(source.len(), 3);
         assert_eq!(source.line(1), "a");
@@ -279,7 +303,7 @@ mod tests {
         assert_eq!(source.line(3), "bé");
         assert_eq!(source.line(4), "");
         assert_eq!(source.line(0), "");
-        assert_eq!(source.latin1, [3]);
+        assert_eq!(source.not_utf8, [3]);
         assert_eq!(source.carriage_return, Some(1));
     }
 
@@ -291,7 +315,7 @@ mod tests {
             start: 1,
             end: 2,
         };
-        let diagnostic = source.diagnostic(Severity::Error, span, String::new());
+        let diagnostic = source.diagnostic(Severity::Error, span, "");
         assert_eq!(diagnostic.source, "a\u{fffd}[31m\u{fffd}b");
         assert_eq!(quoted("\u{1b}\u{7}"), "\"\u{fffd}\u{fffd}\"");
     }

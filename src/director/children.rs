@@ -5,6 +5,9 @@ use crate::config::Config;
 
 use super::commands::Command;
 
+/// What commands about child instances have in common: they run one after the other.
+pub(super) const CONCERN: &str = "children";
+
 fn instance(name: &str, action: &str) -> Command {
     Command {
         program: "/proc/self/exe".to_owned(),

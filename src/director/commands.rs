@@ -1,9 +1,12 @@
 //! Programs that the configuration asks to be run: fallback commands, the callback of a
 //! changed file, child instances.
 //!
-//! They run one after the other in a task of their own, so that none ever holds up a check
-//! or a change to the kernel; each has [`TIME_LIMIT`]. No shell is involved.
+//! They run in a task of their own, so that none ever holds up a check or a change to the
+//! kernel; each has a time limit of a minute. Commands that concern the same thing run one after the
+//! other, so that a service's `stop` never overtakes its `start`; others do not wait for
+//! them. No shell is involved.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,14 +14,20 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::model::Reason;
 
 /// Longest time a command may take; its whole process group is killed after that.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Commands that may wait for their turn; more are dropped with a log line.
-const QUEUE: usize = 256;
+/// Commands that may wait for their turn, of all concerns and of one; more are dropped with
+/// a log line.
+const QUEUE: usize = 4096;
+const QUEUE_OF_ONE: usize = 256;
+
+/// Commands that run at once.
+const PARALLEL: usize = 32;
 
 /// A program with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,34 +51,64 @@ impl Command {
     }
 }
 
-/// Runs commands in order.
+/// Runs commands.
 #[derive(Debug, Clone)]
 pub struct Runner {
-    queue: mpsc::Sender<Command>,
+    queue: mpsc::Sender<(String, Command)>,
 }
 
 impl Runner {
-    /// Starts the task that runs them; it ends when the last runner is dropped and the queue
-    /// is empty.
+    /// Starts the task that runs them; it ends when the last runner is dropped and every
+    /// command has had its turn.
     pub fn start() -> (Self, tokio::task::JoinHandle<()>) {
-        let (queue, mut commands) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(async move {
-            while let Some(command) = commands.recv().await {
-                run(&command).await;
-            }
-        });
-        (Self { queue }, task)
+        let (queue, commands) = mpsc::channel(QUEUE);
+        (Self { queue }, tokio::spawn(run_all(commands)))
     }
 
-    /// Queues a command.
-    pub fn run(&self, command: Command) {
-        if let Err(error) = self.queue.try_send(command) {
+    /// Queues a command behind those that have the same concern.
+    pub fn run(&self, concern: impl Into<String>, command: Command) {
+        if let Err(error) = self.queue.try_send((concern.into(), command)) {
             tracing::error!(%error, "too many commands are waiting, one was dropped");
         }
     }
 }
 
-async fn run(command: &Command) {
+async fn run_all(mut commands: mpsc::Receiver<(String, Command)>) {
+    // What waits behind the running command of each concern.
+    let mut waiting: BTreeMap<String, VecDeque<Command>> = BTreeMap::new();
+    let mut running = JoinSet::new();
+    let mut open = true;
+    while open || !running.is_empty() {
+        tokio::select! {
+            next = commands.recv(), if open && running.len() < PARALLEL => match next {
+                Some((concern, command)) => match waiting.get_mut(&concern) {
+                    Some(queue) if queue.len() < QUEUE_OF_ONE => queue.push_back(command),
+                    Some(_) => tracing::error!(concern, "too many commands are waiting, one was dropped"),
+                    None => {
+                        waiting.insert(concern.clone(), VecDeque::new());
+                        running.spawn(run(concern, command));
+                    }
+                },
+                None => open = false,
+            },
+            Some(ended) = running.join_next() => {
+                let Ok(concern) = ended else { continue };
+                match waiting.get_mut(&concern).and_then(VecDeque::pop_front) {
+                    Some(command) => drop(running.spawn(run(concern, command))),
+                    None => drop(waiting.remove(&concern)),
+                }
+            }
+        }
+    }
+}
+
+/// Runs a command and gives its concern back.
+async fn run(concern: String, command: Command) -> String {
+    execute(&command).await;
+    concern
+}
+
+async fn execute(command: &Command) {
     let program = command.program.as_str();
     let mut process = std::process::Command::new(program);
     process
@@ -107,28 +146,27 @@ async fn run(command: &Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
+
+    fn shell(script: &str) -> Command {
+        Command {
+            program: "/bin/sh".to_owned(),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+        }
+    }
 
     #[tokio::test]
-    async fn callers_do_not_wait_and_commands_run_in_order() {
+    async fn a_slow_command_holds_up_its_own_concern_only() {
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("out").display().to_string();
-        let script = |text: &str| Command {
-            program: "/bin/sh".to_owned(),
-            arguments: vec![
-                "-c".to_owned(),
-                text.to_owned(),
-                "sh".to_owned(),
-                file.clone(),
-            ],
-        };
+        let log = directory.path().join("log");
+        let say = |word: &str| format!("echo {word} >>{}", log.display());
         let (runner, task) = Runner::start();
-        let from = Instant::now();
-        runner.run(script("sleep 1; echo first >>\"$1\""));
-        runner.run(script("echo second >>\"$1\""));
-        assert!(from.elapsed() < Duration::from_millis(500));
+        runner.run("one", shell(&format!("sleep 1; {}", say("start-one"))));
+        runner.run("one", shell(&say("stop-one")));
+        runner.run("two", shell(&say("start-two")));
         drop(runner);
         task.await.unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "first\nsecond\n");
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines, ["start-two", "start-one", "stop-one"]);
     }
 }

@@ -76,7 +76,7 @@ pub struct LastRound {
     pub latency: Duration,
     /// Rounds that have ended.
     pub rounds: u64,
-    /// Rounds left out because the one before was still under way.
+    /// Rounds left out because the one before was under way for longer than an interval.
     pub skipped: u64,
 }
 

@@ -114,6 +114,7 @@ impl Fingerprint {
 
     /// The fingerprint now; the content is only read when the time changed. A file that
     /// cannot be read counts as unchanged.
+    #[must_use]
     pub fn renewed(self, path: &Path) -> Self {
         let now = modified(path);
         if now.is_none() || now == self.modified {
@@ -220,40 +221,40 @@ fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
 /// Files and directories that a configuration mentions and that must be there.
 fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    if let Some(directory) = &config.globals.maintenance_directory {
-        if !Path::new(&directory.path).is_dir() {
-            findings.push(Diagnostic::at_line(
-                Severity::Warning,
-                path,
-                directory.line.0,
-                format!("maintenance directory does not exist: {}", directory.path),
-            ));
-        }
+    if let Some(directory) = &config.globals.maintenance_directory
+        && !Path::new(&directory.path).is_dir()
+    {
+        findings.push(Diagnostic::at_line(
+            Severity::Warning,
+            path,
+            directory.line.0,
+            format!("maintenance directory does not exist: {}", directory.path),
+        ));
     }
     let log = &config.globals.log;
-    if let LogTarget::File(file) = &log.target {
-        if !has_directory(file) {
+    if let LogTarget::File(file) = &log.target
+        && !has_directory(file)
+    {
+        findings.push(Diagnostic::at_line(
+            Severity::Error,
+            path,
+            log.line.0,
+            format!("unable to open logfile: {file}"),
+        ));
+    }
+    for service in &config.services {
+        if let Some(file) = &service.monitor_file
+            && !has_directory(&file.path)
+        {
             findings.push(Diagnostic::at_line(
                 Severity::Error,
                 path,
-                log.line.0,
-                format!("unable to open logfile: {file}"),
+                file.line.0,
+                format!(
+                    "unable to open monitorfile {}: no such directory",
+                    file.path
+                ),
             ));
-        }
-    }
-    for service in &config.services {
-        if let Some(file) = &service.monitor_file {
-            if !has_directory(&file.path) {
-                findings.push(Diagnostic::at_line(
-                    Severity::Error,
-                    path,
-                    file.line.0,
-                    format!(
-                        "unable to open monitorfile {}: no such directory",
-                        file.path
-                    ),
-                ));
-            }
         }
     }
     findings

@@ -31,6 +31,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const DRIFT_INTERVAL: Duration = Duration::from_secs(1);
 /// A comparison may take one part in this many of the time between two.
 const DRIFT_SHARE: u32 = 50;
+/// How long an orderly end waits for the kernel to take the last changes.
+const LAST_CHANGES: Duration = Duration::from_secs(4);
 /// How long an orderly end waits for commands that the configuration asked for.
 const COMMANDS_AT_END: Duration = Duration::from_secs(10);
 
@@ -50,12 +52,15 @@ pub struct Options {
     pub on_ready: Box<dyn FnOnce() + Send>,
 }
 
-/// Why a director could not start.
+/// Why a director could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The kernel's table could not be read.
     #[error(transparent)]
     Kernel(#[from] kernel::Error),
+    /// The thread that runs the checks has ended, which it never should.
+    #[error("the checks have ended by themselves; the kernel's table stays as it is")]
+    ChecksEnded,
     /// The system refused a thread, a signal handler or the like.
     #[error("the system refused: {0}")]
     System(#[from] std::io::Error),
@@ -64,7 +69,7 @@ pub enum StartError {
 /// Runs a director until a signal ends it.
 pub async fn run(options: Options) -> Result<(), StartError> {
     let mut director = Director::start(options).await?;
-    director.serve().await;
+    director.serve().await?;
     director.end().await;
     Ok(())
 }
@@ -111,6 +116,8 @@ struct Director {
     kernel_error: Option<String>,
     /// The signal that ends the director.
     stopping: Option<&'static str>,
+    /// When the end no longer waits for the kernel.
+    stop_limit: Option<Instant>,
 }
 
 /// The configuration file and what is being done about it.
@@ -191,6 +198,7 @@ impl Director {
             started: now,
             kernel_error: None,
             stopping: None,
+            stop_limit: None,
         };
         (director.on_config)(&config);
         if let Some(directory) = &config.globals.maintenance_directory {
@@ -201,28 +209,34 @@ impl Director {
         Ok(director)
     }
 
-    async fn serve(&mut self) {
+    async fn serve(&mut self) -> Result<(), StartError> {
         loop {
             let now = Instant::now();
             self.perform(now);
             if self.core.is_settled() {
                 self.tell_ready();
                 if self.stopping.is_some() {
-                    return;
+                    return Ok(());
                 }
+            }
+            if self.stop_limit.is_some_and(|limit| limit <= now) {
+                tracing::error!("the kernel did not take the last changes in time");
+                return Ok(());
             }
             let wake = self.next_wake();
             tokio::select! {
-                Some(event) = self.check_events.recv() => self.take_check_events(event),
+                event = self.check_events.recv() => match event {
+                    Some(event) => self.take_check_events(event),
+                    // Better a restart, which adopts the table, than a director that
+                    // looks after nobody.
+                    None => return Err(StartError::ChecksEnded),
+                },
                 Some(event) = self.events.recv() => self.take_event(event),
                 Some(command) = self.commands.recv() => self.take_command(command),
                 () = tokio::time::sleep_until(wake.into()) => self.take_time(),
-                ending = self.signals.next(), if self.stopping.is_none() => match ending {
-                    Some(name) => self.stop(name),
-                    None => {
-                        tracing::info!("Reloading Linux Director Daemon config on signal");
-                        self.reload(None);
-                    }
+                ending = self.signals.next(), if self.stopping.is_none() => if let Some(name) = ending { self.stop(name) } else {
+                    tracing::info!("Reloading Linux Director Daemon config on signal");
+                    self.reload(None);
                 },
             }
         }
@@ -230,6 +244,7 @@ impl Director {
 
     fn next_wake(&self) -> Instant {
         let own = self.drift_due.min(self.housekeeping_due);
+        let own = self.stop_limit.map_or(own, |limit| own.min(limit));
         self.core.poll_timeout().map_or(own, |core| own.min(core))
     }
 
@@ -255,7 +270,7 @@ impl Director {
     fn apply(&self, operations: Vec<Operation>) {
         let (kernel, sender) = (self.kernel.clone(), self.sender.clone());
         tokio::spawn(async move {
-            let result = kernel.apply(operations.clone()).await;
+            let (operations, result) = kernel.apply(operations).await;
             // The director may have ended meanwhile.
             let _ = sender.send(Event::Applied(operations, result));
         });
@@ -276,9 +291,10 @@ impl Director {
         };
         let word = if command.start { "start" } else { "stop" };
         let arguments = [word.to_owned(), service, protocol.to_owned()];
-        match Program::of_words(&command.words, arguments) {
-            Some(program) => self.runner.run(program),
-            None => tracing::error!("the fallback command is empty"),
+        if let Some(program) = Program::of_words(&command.words, arguments) {
+            self.runner.run(command.service.to_string(), program);
+        } else {
+            tracing::error!("the fallback command is empty");
         }
     }
 
@@ -287,7 +303,8 @@ impl Director {
             ready();
             self.notifier.send("READY=1");
             for child in &self.core.config().globals.execute {
-                self.runner.run(children::start(&child.path));
+                self.runner
+                    .run(children::CONCERN, children::start(&child.path));
             }
         }
     }
@@ -309,7 +326,7 @@ impl Director {
             Event::Applied(operations, result) => {
                 self.note_kernel(result.as_ref().err());
                 let result = match result {
-                    Ok(failures) => Ok(failures.into_iter().map(refused_operation).collect()),
+                    Ok(failures) => Ok(failures.iter().map(refused_operation).collect()),
                     Err(error) => Err(refused(&error)),
                 };
                 self.core.handle_applied(&operations, result, now);
@@ -383,11 +400,7 @@ impl Director {
             self.drift_due = now + DRIFT_INTERVAL;
             return;
         };
-        let (kernel, sender, table) = (
-            self.kernel.clone(),
-            self.sender.clone(),
-            Arc::new(table.clone()),
-        );
+        let (kernel, sender, table) = (self.kernel.clone(), self.sender.clone(), Arc::clone(table));
         tokio::spawn(async move {
             let result = kernel.drift(table).await;
             let took = now.elapsed();
@@ -404,9 +417,10 @@ impl Director {
         if self.kernel_error == text {
             return;
         }
-        match &text {
-            Some(error) => tracing::error!(%error, "the kernel cannot be reached"),
-            None => tracing::info!("the kernel can be reached again"),
+        if let Some(error) = &text {
+            tracing::error!(%error, "the kernel cannot be reached");
+        } else {
+            tracing::info!("the kernel can be reached again");
         }
         self.kernel_error = text;
     }
@@ -450,7 +464,7 @@ fn refused(error: &kernel::Error) -> Refused {
     }
 }
 
-fn refused_operation(failure: Failure<kernel::Error>) -> Failure<Refused> {
+fn refused_operation(failure: &Failure<kernel::Error>) -> Failure<Refused> {
     Failure {
         index: failure.index,
         error: refused(&failure.error),

@@ -6,11 +6,15 @@
 //! [`worker::Handle`] puts either on a thread of its own for asynchronous callers, and
 //! [`proc`] reads the whole table in one cheap read to see whether other hands changed it.
 //!
+//! [`address`] and [`sysctl`] are what else the program needs of the host's network stack.
+//!
 //! Facts about the kernel that the code relies on are numbered files in `kernel-notes/`,
 //! each with the test that pins it.
 
+pub mod address;
 mod error;
 pub mod fake;
+pub mod host;
 pub mod ipvs;
 mod netlink;
 pub mod proc;
@@ -22,6 +26,7 @@ mod api {
 }
 #[cfg(test)]
 mod suite;
+pub mod sysctl;
 pub mod worker;
 
 pub use error::{Class, Error, Request};
@@ -38,8 +43,8 @@ pub trait Ipvs {
 
     /// Every service with its destinations, and statistics.
     ///
-    /// The kernel gives no consistent picture while others write: a row can be missing
-    /// (kernel note 0009). Adding what seems to be missing then fails with
+    /// The kernel gives no consistent picture while others write: in spite of repeated
+    /// reading a row can be missing (kernel note 0009). Adding what seems to be missing then fails with
     /// [`Class::Exists`], which is the moment to read again.
     fn dump(&mut self) -> Result<ObservedTable, Error>;
 

@@ -78,9 +78,17 @@ impl Handle {
         .await
     }
 
-    /// [`Ipvs::apply`].
-    pub async fn apply(&self, operations: Vec<Operation>) -> Result<Vec<Failure<Error>>, Error> {
-        self.ask(move |ipvs| ipvs.apply(&operations)).await
+    /// [`Ipvs::apply`]; hands the operations back.
+    pub async fn apply(
+        &self,
+        operations: Vec<Operation>,
+    ) -> (Vec<Operation>, Result<Vec<Failure<Error>>, Error>) {
+        let answer = self.ask(move |ipvs| {
+            let result = ipvs.apply(&operations);
+            Ok((operations, result))
+        });
+        let stopped = |error| (Vec::new(), Err(error));
+        answer.await.unwrap_or_else(stopped)
     }
 
     /// The services that differ between the kernel and a table, as far as
@@ -142,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn requests_reach_the_table_in_order() {
         let handle = Handle::start(Box::new(fake::Table::new())).unwrap();
-        assert_eq!(handle.apply(vec![add(1), add(2)]).await, Ok(vec![]));
+        assert_eq!(handle.apply(vec![add(1), add(2)]).await.1, Ok(vec![]));
         assert_eq!(handle.dump().await.unwrap().len(), 2);
         let keys = vec![numbered(2), numbered(3)];
         let found = handle.dump_services(keys).await.unwrap();
@@ -164,7 +172,7 @@ mod tests {
             Operation::AddDestination(numbered(1), server),
             add(2),
         ];
-        handle.apply(operations).await.unwrap();
+        handle.apply(operations).await.1.unwrap();
         let observed = handle.dump().await.unwrap();
         let table = observed.iter().map(|(key, found)| (*key, found.to_entry()));
         let wanted = Arc::new(table.collect::<Table>());

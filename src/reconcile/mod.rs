@@ -1,6 +1,6 @@
 //! Computes the desired table and the ordered plan that turns the observed one into it. Pure.
 //!
-//! [`desired`] says what one virtual service should look like, given its configuration, the
+//! [`desired()`] says what one virtual service should look like, given its configuration, the
 //! standing of its real servers and what the kernel holds now. [`plan()`] compares that with
 //! the observed table and orders the changes.
 //!

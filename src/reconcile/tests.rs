@@ -43,6 +43,7 @@ fn entry(destinations: &[Destination]) -> Entry {
 }
 
 /// The desired destinations of a service, as (last octet, weight).
+#[derive(Default)]
 struct Case<'a> {
     reals: &'a [RealServer],
     quiescent: bool,
@@ -50,19 +51,6 @@ struct Case<'a> {
     fallback: Option<Destination>,
     hold: bool,
     observed: Option<&'a Entry>,
-}
-
-impl Default for Case<'_> {
-    fn default() -> Self {
-        Self {
-            reals: &[],
-            quiescent: false,
-            readd: false,
-            fallback: None,
-            hold: false,
-            observed: None,
-        }
-    }
 }
 
 impl Case<'_> {

@@ -18,7 +18,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
 fn every_kernel_note_is_indexed_and_names_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
-    files_below(&root.join("src/kernel"), &mut sources);
+    files_below(&root.join("src"), &mut sources);
     files_below(&root.join("tests/kernel"), &mut sources);
     let sources: Vec<String> = sources
         .iter()

@@ -13,7 +13,7 @@ use directord::kernel::worker::Handle;
 use directord::kernel::{Class, Ipvs};
 use directord::model::{Forwarding, Operation, Table};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::lab::{alone, in_namespace, run, with_client};
 use crate::suite::{destination, numbered, service, succeed, table, tcp};
@@ -116,12 +116,53 @@ fn a_dump_beside_a_writer_never_shows_half_a_service() {
         });
         succeed(client, operations.collect());
         let namespace = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
+        let writer = Writer::start(move || {
+            setns(&namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        });
+        for _ in 0..10 {
+            let found = table(client);
+            for (key, entry) in found.iter().filter(|(key, _)| stable.contains(key)) {
+                assert_eq!(entry.destinations.len(), 17, "{key}");
+            }
+        }
+        writer.stop();
+        let found: BTreeSet<_> = table(client).keys().copied().collect();
+        assert_eq!(found, stable);
+    });
+}
+
+#[test]
+fn a_dump_beside_a_writer_in_another_namespace_is_complete() {
+    with_client(|client| {
+        let stable: BTreeSet<_> = (0..1500).map(numbered).collect();
+        let adds = stable
+            .iter()
+            .map(|key| Operation::AddService(*key, service("rr")));
+        succeed(client, adds.collect());
+        let writer = Writer::start(|| unshare(CloneFlags::CLONE_NEWNET).unwrap());
+        for _ in 0..10 {
+            let found: BTreeSet<_> = table(client).keys().copied().collect();
+            assert_eq!(found, stable);
+        }
+        writer.stop();
+    });
+}
+
+/// A thread that adds and deletes three hundred services until it is stopped.
+struct Writer {
+    stop: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts the thread, which first enters its namespace.
+    fn start(enter: impl FnOnce() + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let writer = thread::spawn(move || {
-            setns(&namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        let thread = thread::spawn(move || {
+            enter();
             let mut client = Client::open().unwrap();
-            let keys = || (100..400).map(numbered);
+            let keys = || (4000..4300).map(numbered);
             let adds: Vec<_> = keys()
                 .map(|key| Operation::AddService(key, service("rr")))
                 .collect();
@@ -131,17 +172,13 @@ fn a_dump_beside_a_writer_never_shows_half_a_service() {
                 assert_eq!(client.apply(&deletes).unwrap(), []);
             }
         });
-        for _ in 0..30 {
-            let found = table(client);
-            for (key, entry) in found.iter().filter(|(key, _)| stable.contains(key)) {
-                assert_eq!(entry.destinations.len(), 17, "{key}");
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
-        let found: BTreeSet<_> = table(client).keys().copied().collect();
-        assert_eq!(found, stable);
-    });
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
 }
 
 #[test]
@@ -154,7 +191,7 @@ fn a_worker_serves_an_asynchronous_caller() {
         let handle = Handle::start(Box::new(Client::open().unwrap())).unwrap();
         runtime.block_on(async {
             let add = Operation::AddService(numbered(1), service("rr"));
-            assert_eq!(handle.apply(vec![add]).await, Ok(vec![]));
+            assert_eq!(handle.apply(vec![add]).await.1, Ok(vec![]));
             let observed = handle.dump().await.unwrap();
             let entries = observed.iter().map(|(key, found)| (*key, found.to_entry()));
             let wanted = Arc::new(entries.collect::<Table>());

@@ -1,6 +1,6 @@
 //! HTTP and HTTPS: a request is answered with 2xx and the expected text.
 //!
-//! [`Exchange`] is the whole conversation without a socket; [`run`] carries it out on
+//! [`Exchange`] is the whole conversation without a socket; `run` carries it out on
 //! tokio, with TLS if asked; the director's check lane does so on its own loop.
 
 use std::io;

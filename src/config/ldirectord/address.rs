@@ -22,6 +22,15 @@ pub(super) enum VirtualAddress {
     Mark(u32),
 }
 
+/// The form of a `virtual` line.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum VirtualForm {
+    /// `HOST:PORT`, where it stands and the byte offset of the colon in it.
+    Endpoint(Span, usize),
+    /// A firewall mark.
+    Mark(u32),
+}
+
 /// A fallback server before its names are resolved.
 #[derive(Debug, Clone)]
 pub(super) struct RawFallback {
@@ -112,72 +121,77 @@ pub(super) fn method_help(text: &str) -> &'static str {
     }
 }
 
-/// Reads the value of `virtual` or `virtual6`.
+/// Tells the form of the value of `virtual` or `virtual6`.
 pub(super) fn read_virtual(
     cx: &mut Context<'_>,
     value: &Value<'_>,
     family: Family,
-) -> Option<VirtualAddress> {
+) -> Option<VirtualForm> {
     let text = value.text;
-    let host_end = if text.starts_with('[') {
+    let colon = if text.starts_with('[') {
         text.find(']').map_or(0, |end| end + 1)
     } else {
         text.bytes().take_while(|b| is_host_byte(*b)).count()
     };
-    let after = text[host_end..].strip_prefix(':').unwrap_or_default();
-    let port_length = after.bytes().take_while(|b| is_port_byte(*b)).count();
-    if host_end > 0 && port_length > 0 {
-        let end = host_end + 1 + port_length;
-        let address = read_endpoint(cx, value, (host_end, end), family);
+    let after = text[colon..].strip_prefix(':').unwrap_or_default();
+    let port = after.bytes().take_while(|b| is_port_byte(*b)).count();
+    if colon > 0 && port > 0 {
+        let end = colon + 1 + port;
+        if text.starts_with('[') && !is_ipv6(&text[..colon], family) {
+            return no_virtual(cx, value, family);
+        }
         value.note_loose(cx, 0, end);
-        return address;
+        return Some(VirtualForm::Endpoint(value.span.part(0, end), colon));
     }
-    let digits = text.bytes().take_while(|b| b.is_ascii_digit()).count();
-    if digits == 0 || text[host_end..].starts_with("::") {
-        let help = if text.starts_with('[') && family == Family::V4 {
-            "write virtual6=[ADDRESS]:PORT for an IPv6 service"
-        } else {
-            "write ADDRESS:PORT or the number of a firewall mark; IPv6 addresses in brackets"
-        };
-        cx.error(value.or_whole(), "invalid address for virtual server")
-            .help(help);
-        return None;
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 || text[colon..].starts_with("::") {
+        return no_virtual(cx, value, family);
     }
-    read_mark(cx, value, digits)
+    read_mark(cx, value, digits).map(VirtualForm::Mark)
 }
 
-fn read_endpoint(
-    cx: &mut Context<'_>,
-    value: &Value<'_>,
-    (host_end, end): (usize, usize),
-    family: Family,
-) -> Option<VirtualAddress> {
-    let (host, port) = (&value.text[..host_end], &value.text[host_end + 1..end]);
-    if host.starts_with('[') && family == Family::V4 {
+fn is_ipv6(bracketed: &str, family: Family) -> bool {
+    let inner = bracketed.trim_matches(['[', ']']);
+    family == Family::V6 && inner.parse::<Ipv6Addr>().is_ok()
+}
+
+fn no_virtual<T>(cx: &mut Context<'_>, value: &Value<'_>, family: Family) -> Option<T> {
+    let is_ipv6_in_ipv4 = family == Family::V4 && value.text.starts_with('[');
+    if is_ipv6_in_ipv4 {
         cx.error(
-            value.span,
+            value.or_whole(),
             "invalid address for virtual server: IPv6 needs virtual6",
         )
         .help(format!("write virtual6={}", value.text));
-        return None;
+    } else {
+        cx.error(value.or_whole(), "invalid address for virtual server")
+            .help("write ADDRESS:PORT, [IPv6 ADDRESS]:PORT or the number of a firewall mark");
     }
-    let span = value.span.part(0, host_end);
-    let host = match read_host(cx, span, host, family) {
+    None
+}
+
+/// Looks into a `HOST:PORT` whose colon is at an offset.
+pub(super) fn read_endpoint(
+    cx: &mut Context<'_>,
+    span: Span,
+    colon: usize,
+    family: Family,
+) -> Option<VirtualAddress> {
+    let (host, port) = cx.source.text(span).split_at(colon);
+    let port = &port[1..];
+    let host_span = span.part(0, colon);
+    let host = match read_host(cx, host_span, host, family) {
         Ok(host) => host,
         Err(help) => {
-            let message = if host.starts_with('[') {
-                "invalid address for virtual server"
-            } else {
-                "invalid address for virtual service"
-            };
-            cx.error(span, message).help(help);
+            cx.error(host_span, "invalid address for virtual service")
+                .help(help);
             return None;
         }
     };
     let is_dns = matches!(port, "53" | "domain");
     let Some(port) = read_port(port) else {
         cx.error(
-            value.span.part(host_end + 1, end),
+            span.part(colon + 1, span.length()),
             "invalid address for virtual service: no such port",
         )
         .help("ports go from 1 to 65535; 0 means every port");
@@ -186,7 +200,7 @@ fn read_endpoint(
     Some(VirtualAddress::Endpoint { host, port, is_dns })
 }
 
-fn read_mark(cx: &mut Context<'_>, value: &Value<'_>, digits: usize) -> Option<VirtualAddress> {
+fn read_mark(cx: &mut Context<'_>, value: &Value<'_>, digits: usize) -> Option<u32> {
     let Some(mark) = value.text[..digits].parse().ok().filter(|mark| *mark > 0) else {
         cx.error(value.span, "invalid firewall mark for virtual server")
             .help("firewall marks go from 1 to 4294967295");
@@ -204,7 +218,7 @@ fn read_mark(cx: &mut Context<'_>, value: &Value<'_>, digits: usize) -> Option<V
     } else {
         value.note_loose(cx, 0, digits);
     }
-    Some(VirtualAddress::Mark(mark))
+    Some(mark)
 }
 
 /// Reads the value of `fallback` or `fallback6`: `HOST[:PORT] [METHOD]`, of which

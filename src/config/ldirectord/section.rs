@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use fancy_regex::{BytesMode, RegexBuilder};
 
-use super::address::{RawFallback, VirtualAddress, read_fallback};
+use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
 use super::options::{COUNT_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
 use super::value::{Value, enclosed};
+use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
 use crate::config::source::{Context, Source, Span, quoted};
 use crate::model::{Family, HttpMethod, Netmask, Pattern, Scheduler};
@@ -17,7 +18,9 @@ use crate::model::{Family, HttpMethod, Netmask, Pattern, Scheduler};
 #[derive(Debug, Clone)]
 pub(super) struct Section {
     pub(super) family: Family,
-    /// `None` after an error.
+    /// What its line names; `None` after an error.
+    form: Option<VirtualForm>,
+    /// The same, looked into; `None` after an error and before the section ends.
     pub(super) address: Option<VirtualAddress>,
     /// The `virtual` directive.
     pub(super) span: Span,
@@ -71,9 +74,14 @@ const PERSISTENT_MAX: u32 = 31 * 24 * 3600;
 
 impl Section {
     /// Opens a section.
-    pub(super) fn new(family: Family, address: Option<VirtualAddress>, span: Span) -> Self {
+    pub(super) fn new(family: Family, form: Option<VirtualForm>, span: Span) -> Self {
+        let address = match form {
+            Some(VirtualForm::Mark(mark)) => Some(VirtualAddress::Mark(mark)),
+            Some(VirtualForm::Endpoint(..)) | None => None,
+        };
         Self {
             family,
+            form,
             address,
             span,
             end: span.line,
@@ -93,12 +101,16 @@ impl Section {
     ) -> bool {
         match value.name {
             "real" | "real6" => {
-                self.later.push(value.whole);
+                if self.is_own(cx, value, "real") {
+                    self.later.push(value.whole);
+                }
                 return true;
             }
             "fallback" | "fallback6" => {
                 self.options.seen.note(cx, value);
-                self.later.push(value.whole);
+                if self.is_own(cx, value, "fallback") {
+                    self.later.push(value.whole);
+                }
                 return true;
             }
             _ => {}
@@ -115,21 +127,21 @@ impl Section {
         let later = std::mem::take(&mut self.later);
         let source = cx.source;
         let values = || later.iter().filter_map(|span| value_at(source, *span));
-        cx.report.moment = Some((line, 0));
+        cx.report.at_end = Some((line, Step::Virtual));
+        if let Some(VirtualForm::Endpoint(value_span, cut)) = self.form {
+            self.address = read_endpoint(cx, value_span, cut, self.family);
+        }
+        cx.report.at_end = Some((line, Step::Fallback));
         for value in values().filter(|value| value.name.starts_with("fallback")) {
-            if self.is_own(cx, &value, "fallback") {
-                self.fallback = read_fallback(cx, &value, self.family);
-            }
+            self.fallback = read_fallback(cx, &value, self.family);
         }
-        cx.report.moment = Some((line, 2));
+        cx.report.at_end = Some((line, Step::Reals));
         for value in values().filter(|value| value.name.starts_with("real")) {
-            if self.is_own(cx, &value, "real") {
-                let real = read_real(cx, &value, self.family);
-                self.reals
-                    .extend(real.and_then(|real| real.checked(cx, patterns)));
-            }
+            let real = read_real(cx, &value, self.family);
+            self.reals
+                .extend(real.and_then(|real| real.checked(cx, patterns)));
         }
-        cx.report.moment = None;
+        cx.report.at_end = None;
     }
 
     /// Whether a directive has the suffix of the section's family.
@@ -144,7 +156,7 @@ impl Section {
         cx.error(
             value.whole.part(0, value.name.len()),
             format!(
-                "{} cannot be used in a {virtual_name} section, use {own}",
+                "cannot specify \"{}\" in a {virtual_name} section: use {own}",
                 value.name
             ),
         )
@@ -202,12 +214,7 @@ impl SectionOptions {
                 value.quoted(cx, Some("invalid database name")),
             ),
             "secret" => set(&mut self.secret, value.quoted(cx, Some("invalid secret"))),
-            "load" => {
-                if value.quoted(cx, Some("invalid load string")).is_some() {
-                    cx.warning(value.whole, "load has no effect")
-                        .help("remove it");
-                }
-            }
+            "load" => read_load(cx, value),
             _ => return false,
         }
         true
@@ -294,6 +301,21 @@ impl Patterns {
             return None;
         }
         Some(Pattern(text))
+    }
+}
+
+/// Checked as ldirectord does, and not used, as by it.
+fn read_load(cx: &mut Context<'_>, value: &Value<'_>) {
+    let message = "invalid string for load testing";
+    let Some(text) = value.quoted(cx, Some(message)) else {
+        return;
+    };
+    if text.contains(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        cx.warning(value.whole, "load has no effect")
+            .help("remove it");
+    } else {
+        cx.error(value.span, message)
+            .help("remove it: load has no effect");
     }
 }
 

@@ -1,11 +1,13 @@
 //! What became of a plan: the table is followed, the operator is told, refusals are retried.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{Entry, Failure, Operation, ServiceKey, Table};
 
 use super::super::notice::{Change, Notice};
+use super::managed::Managed;
 use super::{Action, Core, Phase};
 
 /// Why the kernel refused an operation, or a whole batch.
@@ -138,51 +140,54 @@ impl Core {
         }
     }
 
-    fn note_applied<'a>(&mut self, operations: impl Iterator<Item = &'a Operation>) {
-        let mut plain = Vec::new();
+    fn note_applied<'a>(&mut self, operations: impl Iterator<Item = &'a Operation> + Clone) {
+        let summary = operations.clone().nth(SUMMARY).is_some();
+        let mut untold = 0;
+        let table = Arc::make_mut(&mut self.table);
         for operation in operations {
-            follow(&mut self.table, operation);
-            let (notice, is_transition) = self.tell_of(operation);
-            if is_transition {
-                self.actions.push_back(Action::Notice(notice));
+            follow(table, operation);
+            let key = *operation.service();
+            let change = change(
+                operation,
+                self.phase == Phase::Stopping,
+                self.services.get(&key),
+            );
+            let managed = self.services.get_mut(&key);
+            let (fallback, transition) = match (change.server(), managed) {
+                (Some(server), Some(managed)) => (
+                    managed.is_fallback(&server),
+                    managed.take_transition(&server),
+                ),
+                _ => (false, None),
+            };
+            if summary && transition.is_none() {
+                untold += 1;
             } else {
-                plain.push(notice);
+                let notice = Notice::applied(key, &change, fallback, transition.as_ref());
+                self.actions.push_back(Action::Notice(notice));
             }
         }
-        if plain.len() > SUMMARY {
-            plain = vec![Notice::bulk(plain.len())];
+        if untold > 0 {
+            self.actions.push_back(Action::Notice(Notice::bulk(untold)));
         }
-        self.actions.extend(plain.into_iter().map(Action::Notice));
     }
+}
 
-    /// The notice of an operation that was carried out, and whether it tells of a transition.
-    fn tell_of(&mut self, operation: &Operation) -> (Notice, bool) {
-        let key = *operation.service();
-        let stopping = self.phase == Phase::Stopping;
-        let managed = self.services.get_mut(&key);
-        let change = match operation {
-            Operation::AddService(..) => Change::ServiceAdded,
-            Operation::SetService(..) => Change::ServiceChanged,
-            Operation::DeleteService(_) => Change::ServicePurged { stopping },
-            Operation::AddDestination(_, d) => Change::ServerAdded(d.key, d.weight),
-            Operation::SetDestination(_, d) if d.weight == 0 => Change::ServerQuiesced(d.key),
-            Operation::SetDestination(_, d) => Change::ServerRestored(d.key, d.weight),
-            Operation::DeleteDestination(_, server) => match &managed {
-                Some(m) if !m.is_fallback(server) && m.positions(server).is_empty() => {
-                    Change::ServerPurged(*server)
-                }
-                _ => Change::ServerDeleted(*server),
-            },
-        };
-        let (fallback, transition) = match (change.server(), managed) {
-            (Some(server), Some(managed)) => (
-                managed.is_fallback(&server),
-                managed.take_transition(&server),
-            ),
-            _ => (false, None),
-        };
-        let notice = Notice::applied(key, &change, fallback, transition.as_ref());
-        (notice, transition.is_some())
+/// What an operation is called in the log.
+fn change(operation: &Operation, stopping: bool, managed: Option<&Managed>) -> Change {
+    match operation {
+        Operation::AddService(..) => Change::ServiceAdded,
+        Operation::SetService(..) => Change::ServiceChanged,
+        Operation::DeleteService(_) => Change::ServicePurged { stopping },
+        Operation::AddDestination(_, d) => Change::ServerAdded(d.key, d.weight),
+        Operation::SetDestination(_, d) if d.weight == 0 => Change::ServerQuiesced(d.key),
+        Operation::SetDestination(_, d) => Change::ServerRestored(d.key, d.weight),
+        Operation::DeleteDestination(_, server) => match managed {
+            Some(m) if !m.is_fallback(server) && m.positions(server).is_empty() => {
+                Change::ServerPurged(*server)
+            }
+            _ => Change::ServerDeleted(*server),
+        },
     }
 }
 

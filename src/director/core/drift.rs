@@ -1,6 +1,7 @@
 //! What other hands did to the table of a managed service.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::{Destination, DestinationKey, Entry, ServiceKey};
 
@@ -29,9 +30,11 @@ impl Core {
     /// unless weights are enforced. Everything else is put right.
     pub fn handle_observed(&mut self, readings: Vec<(ServiceKey, Option<Entry>)>) {
         let mut removed = Vec::new();
+        let mut table = std::mem::take(&mut self.table);
+        let held = Arc::make_mut(&mut table);
         for (key, found) in readings {
             self.unread.remove(&key);
-            let believed = self.table.remove(&key);
+            let believed = held.remove(&key);
             match (&believed, &found) {
                 (Some(_), None) => removed.push(key),
                 (Some(believed), Some(found)) => self.note_difference(key, believed, found),
@@ -45,10 +48,11 @@ impl Core {
                 self.forget_hand_weights(&key);
             }
             if let Some(found) = found {
-                self.table.insert(key, found);
+                held.insert(key, found);
             }
             self.dirty.insert(key);
         }
+        self.table = table;
         if removed.len() >= SUMMARY {
             self.tell(Notice::mass_removal(removed.len()));
         } else {

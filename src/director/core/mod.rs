@@ -89,7 +89,7 @@ pub struct Core {
     services: BTreeMap<ServiceKey, Managed>,
     checks: Checks,
     /// What the kernel holds of the services concerned.
-    table: Table,
+    table: Arc<Table>,
     dirty: BTreeSet<ServiceKey>,
     /// Services that no configuration names any more and that are still in `table`.
     unwanted: BTreeSet<ServiceKey>,
@@ -110,7 +110,7 @@ impl Core {
             phase: Phase::Running,
             services: BTreeMap::new(),
             checks: Checks::default(),
-            table: Table::new(),
+            table: Arc::default(),
             dirty: BTreeSet::new(),
             unwanted: BTreeSet::new(),
             in_flight: false,
@@ -225,7 +225,7 @@ impl Core {
 
     /// What the kernel should hold of the managed services, as far as it is known: the basis
     /// of a drift check. `None` while a plan is under way, when the answer would be stale.
-    pub fn believed_table(&self) -> Option<&Table> {
+    pub fn believed_table(&self) -> Option<&Arc<Table>> {
         (!self.in_flight).then_some(&self.table)
     }
 
@@ -291,7 +291,8 @@ impl Core {
         }
     }
 
-    /// A service needs no (more) change: transitions that no operation told of are told now.
+    /// The kernel took what was asked of it for a service. Unless more has happened since,
+    /// transitions that no operation told of are told now.
     fn settle(&mut self, key: &ServiceKey) {
         if let Some(refusal) = self.refusals.remove(key) {
             let notice = Notice::accepted(*key, refusal.attempts());
@@ -299,6 +300,9 @@ impl Core {
         }
         if self.unwanted.contains(key) && !self.table.contains_key(key) {
             self.unwanted.remove(key);
+        }
+        if self.dirty.contains(key) {
+            return;
         }
         if let Some(managed) = self.services.get_mut(key) {
             for (server, transition) in managed.take_transitions() {

@@ -26,8 +26,9 @@ impl Core {
     }
 
     pub(super) fn adopt(&mut self, config: Arc<Config>, observed: Table, now: Instant) {
+        let table = Arc::make_mut(&mut self.table);
         for (key, entry) in observed {
-            self.table.entry(key).or_insert(entry);
+            table.entry(key).or_insert(entry);
         }
         let mut before = std::mem::take(&mut self.services);
         for service in &config.services {

@@ -96,7 +96,7 @@ impl World {
                         .remove(&id)
                         .expect("only running checks are stopped");
                 }
-                Action::Apply(operations) => self.apply(operations),
+                Action::Apply(operations) => self.apply(&operations),
                 Action::Reread(keys) => {
                     let readings = keys.into_iter().map(|key| {
                         let found = self.kernel.dump_service(&key).unwrap();
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Applies one by one, so that every intermediate state is seen.
-    fn apply(&mut self, operations: Vec<Operation>) {
+    fn apply(&mut self, operations: &[Operation]) {
         let mut failures = Vec::new();
         for (index, operation) in operations.iter().enumerate() {
             let refused = self.kernel.apply(std::slice::from_ref(operation)).unwrap();
@@ -142,8 +142,7 @@ impl World {
             }
         }
         self.operations.extend(operations.iter().cloned());
-        self.core
-            .handle_applied(&operations, Ok(failures), self.now);
+        self.core.handle_applied(operations, Ok(failures), self.now);
     }
 
     fn report(&mut self, server: &str, outcome: &Outcome) {
@@ -192,7 +191,11 @@ impl World {
             .clone();
         let config = Arc::clone(self.core.config());
         let differing = config.services.iter().map(|s| s.key).filter(|key| {
-            let found = self.kernel.services().get(key).map(|s| s.to_entry());
+            let found = self
+                .kernel
+                .services()
+                .get(key)
+                .map(crate::model::ObservedService::to_entry);
             found.as_ref() != believed.get(key)
         });
         let differing = differing.collect();
@@ -258,6 +261,36 @@ fn no_server_enters_before_its_first_check_passed() {
             .said("Added real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1) [HTTP 200]")
     );
     assert!(world.said("Real server down: 192.0.2.22:80 (192.0.2.100:80) [connection refused]"));
+}
+
+#[test]
+fn an_outcome_during_a_plan_is_told_by_the_plan_that_follows() {
+    let config = config(SITE);
+    let now = Instant::now();
+    let mut core = Core::new(config, Table::new(), now);
+    let ids: Vec<CheckId> = core
+        .running_checks()
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    let mut messages = Vec::new();
+    while let Some(action) = core.poll_action(now) {
+        match action {
+            Action::Apply(operations) => {
+                core.handle_outcome(ids[0], &Outcome::Up, "HTTP 200", now);
+                core.handle_applied(&operations, Ok(Vec::new()), now);
+            }
+            Action::Notice(notice) => messages.push(notice.message),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        messages,
+        [
+            "Added virtual server: 192.0.2.100:80",
+            "Added real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1)"
+        ]
+    );
 }
 
 #[test]
@@ -786,15 +819,14 @@ fn an_orderly_end_respects_cleanstop_of_each_service() {
 
 #[test]
 fn two_thousand_servers_that_return_at_once_are_one_plan() {
-    let reals: String = (0..2000)
-        .map(|n| {
-            format!(
-                "    real=198.51.{}.{}:80 masq\n",
-                100 + n / 250,
-                1 + n % 250
-            )
-        })
-        .collect();
+    let mut reals = String::new();
+    for n in 0..2000 {
+        reals += &format!(
+            "    real=198.51.{}.{}:80 masq\n",
+            100 + n / 250,
+            1 + n % 250
+        );
+    }
     let mut world = World::new(&format!(
         "virtual=192.0.2.100:80\n{reals}    service=http\n"
     ));

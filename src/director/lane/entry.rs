@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) target: SocketAddr,
     pub(super) rhythm: Rhythm,
     pub(super) running: Running,
+    /// A round came due while the one before was under way.
+    pub(super) overdue: bool,
     pub(super) last: Arc<LastResult>,
     report_all: bool,
     pub(super) first: First,
@@ -88,6 +90,7 @@ impl Entry {
             target,
             rhythm: Rhythm::new(check.interval, hasher.finish()),
             running: Running::No,
+            overdue: false,
             last,
             report_all,
             first: First::Waiting,

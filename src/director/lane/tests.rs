@@ -102,6 +102,28 @@ fn a_deadline_is_kept_and_the_next_round_follows() {
 }
 
 #[test]
+fn a_round_that_is_overdue_follows_the_one_before_at_once() {
+    let lab = Lab::new();
+    let hanging = Server::start(|stream, _| hold(&stream));
+    let interval = Duration::from_millis(400);
+    let mut check = http(hanging.target, None);
+    check.interval = interval;
+    let Method::Single(probe) = &mut check.method else {
+        unreachable!("a single probe")
+    };
+    probe.timeout = interval;
+    lab.add(1, check, false);
+    // The first round begins at any moment of the interval.
+    lab.event();
+    let from = Instant::now();
+    for _ in 0..4 {
+        lab.event();
+    }
+    let took = from.elapsed();
+    assert!(took < interval * 5, "{took:?}");
+}
+
+#[test]
 fn both_ways_of_carrying_out_a_probe_agree() {
     let lab = Lab::new();
     let pieces = |response: &'static [u8], size: usize| {

@@ -61,6 +61,8 @@ pub(super) struct Worker {
     slots: HashMap<CheckId, u32>,
     generations: u32,
     schedule: Schedule,
+    /// Checks whose overdue round can begin.
+    late: Vec<Key>,
     /// First rounds under way.
     first_rounds: usize,
     flights: Vec<Option<Flight>>,
@@ -94,6 +96,7 @@ impl Worker {
             slots: HashMap::new(),
             generations: 0,
             schedule: Schedule::new(Instant::now()),
+            late: Vec::new(),
             first_rounds: 0,
             flights: Vec::new(),
             free: Vec::new(),
@@ -131,6 +134,9 @@ impl Worker {
             }
             self.expire(now);
             self.free.append(&mut self.freed);
+            for key in std::mem::take(&mut self.late) {
+                self.begin(key, now);
+            }
             self.schedule.poll_due(now, self.first_rounds, &mut due);
             if due.is_empty() {
                 continue;
@@ -207,32 +213,42 @@ impl Worker {
             .filter(|entry| entry.generation == key.generation)
     }
 
-    /// Starts the round of a check that is due, and plans the one after it.
+    /// Starts the round of a check that is due, and plans the one after it. If a round is
+    /// under way, the new one begins when that has ended: a server that uses up a time-out
+    /// as long as the interval is still tried in every interval.
     fn start_round(&mut self, key: Key, now: Instant) {
         let Some(entry) = self.entry(key) else {
             return;
         };
         let rhythm = entry.rhythm;
         if matches!(entry.running, Running::No) {
-            let (target, probe) = (entry.target, entry.probe().clone());
-            if entry.first == First::Waiting {
-                entry.first = First::UnderWay;
-                self.first_rounds += 1;
-            }
-            match probe {
-                Ready::Plain(plain, timeout) => {
-                    self.take_off(key, target, &plain, (now, timeout));
-                }
-                Ready::Handed(probe) => self.hand_over(key, target, probe),
-                Ready::Unusable(fault) => {
-                    let outcome = Outcome::Inconclusive(fault);
-                    self.handle_end(key, outcome, Duration::ZERO, now, String::new);
-                }
-            }
-        } else {
+            self.begin(key, now);
+        } else if std::mem::replace(&mut entry.overdue, true) {
             entry.last.update(|last| last.skipped += 1);
         }
         self.schedule.again(key, rhythm, now);
+    }
+
+    /// Begins a round of a check that has none under way.
+    fn begin(&mut self, key: Key, now: Instant) {
+        let Some(entry) = self.entry(key) else {
+            return;
+        };
+        let (target, probe) = (entry.target, entry.probe().clone());
+        if entry.first == First::Waiting {
+            entry.first = First::UnderWay;
+            self.first_rounds += 1;
+        }
+        match probe {
+            Ready::Plain(plain, timeout) => {
+                self.take_off(key, target, &plain, (now, timeout));
+            }
+            Ready::Handed(probe) => self.hand_over(key, target, probe),
+            Ready::Unusable(fault) => {
+                let outcome = Outcome::Inconclusive(fault);
+                self.handle_end(key, outcome, Duration::ZERO, now, String::new);
+            }
+        }
     }
 
     /// Begins a probe on the lane's own loop.
@@ -365,7 +381,11 @@ impl Worker {
         let id = entry.id;
         let is_news = entry.handle_end(&outcome);
         let was_first = std::mem::replace(&mut entry.first, First::Over) == First::UnderWay;
+        let overdue = std::mem::take(&mut entry.overdue);
         self.first_rounds -= usize::from(was_first);
+        if overdue {
+            self.late.push(key);
+        }
         if is_news {
             // A director that no longer listens is about to drop the lane.
             let _ = self.events.send(CheckEvent {

@@ -1,6 +1,8 @@
 //! The event loop's orderly end.
 
-use super::*;
+use std::time::Instant;
+
+use super::{COMMANDS_AT_END, Director, LAST_CHANGES, children};
 
 impl Director {
     /// A signal asks for the end: checks stop, services with `cleanstop` leave the kernel. A
@@ -8,9 +10,11 @@ impl Director {
     pub(super) fn stop(&mut self, signal: &'static str) {
         tracing::info!("Linux Director Daemon terminating on signal: {signal}");
         self.stopping = Some(signal);
+        self.stop_limit = Some(Instant::now() + LAST_CHANGES);
         self.notifier.send("STOPPING=1");
         for child in &self.core.config().globals.execute {
-            self.runner.run(children::stop(&child.path));
+            self.runner
+                .run(children::CONCERN, children::stop(&child.path));
         }
         self.core.stop();
     }

@@ -2,7 +2,10 @@
 
 use crate::config::Host;
 
-use super::*;
+use super::{
+    Arc, BTreeMap, Director, Event, Files, Instant, Loaded, Maintenance, Program, ServiceKey,
+    Table, children, kernel, load, maintenance, oneshot, read_services,
+};
 
 impl Director {
     /// Reads the configuration file again, in a blocking task; one at a time.
@@ -37,7 +40,7 @@ impl Director {
                     tracing::error!("{line}");
                 }
                 tracing::error!("the new configuration is not used, the old one stays in force");
-                self.finish_reload(Err(error.to_string()));
+                self.finish_reload(&Err(error.to_string()));
             }
         }
     }
@@ -50,6 +53,9 @@ impl Director {
     ) {
         self.note_kernel(result.as_ref().err());
         match result {
+            Ok(_) if self.stopping.is_some() => {
+                self.finish_reload(&Err("the director is stopping".to_owned()));
+            }
             Ok(table) => {
                 loaded.log_warnings();
                 let before = children::names(self.core.config());
@@ -59,16 +65,16 @@ impl Director {
                 self.core.reload(Arc::clone(&config), table, now);
                 (self.on_config)(&config);
                 for program in children::reload(&before, &children::names(&config)) {
-                    self.runner.run(program);
+                    self.runner.run(children::CONCERN, program);
                 }
                 self.apply_maintenance(now);
-                self.finish_reload(Ok(()));
+                self.finish_reload(&Ok(()));
             }
-            Err(error) => self.finish_reload(Err(error.to_string())),
+            Err(error) => self.finish_reload(&Err(error.to_string())),
         }
     }
 
-    fn finish_reload(&mut self, result: Result<(), String>) {
+    fn finish_reload(&mut self, result: &Result<(), String>) {
         self.file.loading = false;
         self.file.error = result.as_ref().err().cloned();
         self.notifier.send("READY=1");
@@ -131,10 +137,11 @@ impl Director {
             .clone()
             .filter(|c| !c.is_empty())
         {
-            self.runner.run(Program {
+            let command = Program {
                 program: callback,
                 arguments: vec![path],
-            });
+            };
+            self.runner.run("callback", command);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::{
     Timeouts,
 };
 
-/// How often a dump that changed under the reader is started over.
+/// How often a dump that changed under the reader is read at most.
 const MAX_DUMPS: usize = 5;
 impl Ipvs for Client {
     fn info(&mut self) -> Result<Info, Error> {
@@ -153,8 +153,24 @@ impl Ipvs for Client {
 }
 
 impl Client {
-    /// All services, without destinations.
+    /// All services, without destinations. Read until a list brings nothing new and
+    /// lacks nothing: changes in any namespace make the kernel skip rows (kernel
+    /// note 0009). What was deleted meanwhile may be among them.
     fn services(&mut self) -> Result<ObservedTable, Error> {
+        let mut table = self.list_services()?;
+        for _ in 1..MAX_DUMPS {
+            let known = table.len();
+            let list = self.list_services()?;
+            let complete = list.len() == known && list.keys().all(|key| table.contains_key(key));
+            table.extend(list);
+            if complete {
+                break;
+            }
+        }
+        Ok(table)
+    }
+
+    fn list_services(&mut self) -> Result<ObservedTable, Error> {
         retry(|| {
             let mut table = ObservedTable::new();
             let ask = Ask::dump(command::GET_SERVICE);

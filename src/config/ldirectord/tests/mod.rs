@@ -115,7 +115,7 @@ fn warns(text: impl AsRef<[u8]>, line: u32, message: &str) -> Config {
 fn section(lines: &str) -> String {
     let mut text = "virtual=192.0.2.100:80\n\treal=192.0.2.21:80 masq\n\tchecktype=on\n".to_owned();
     for line in lines.lines() {
-        text.push_str(&format!("\t{line}\n"));
+        text.extend(["\t", line, "\n"]);
     }
     text
 }

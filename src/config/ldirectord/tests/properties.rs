@@ -165,7 +165,7 @@ fn global_line() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => shared_line(),
         1 => select(&["yes", "no"][..]).prop_map(|word| format!("fork={word}")),
-        1 => select(&["autoreload", "supervised", "readdquiescent"][..]).prop_map(|name| format!("{name}=yes")),
+        1 => select(&["autoreload", "supervised", "readdquiescent", "enforceweights"][..]).prop_map(|name| format!("{name}=yes")),
         1 => select(&["logfile=\"local0\"", "logfile=\"/var/log/x y\"", "callback=\"/bin/cb\"", "callback=\"\"",
             "execute=a.cf", "execute=b c.cf", "emailalertfrom=\"D\" <d@example.com>",
             "maintenancedir=/etc/m", "maintenancedir=\"/etc/m n\""][..]).prop_map(str::to_owned),
@@ -262,13 +262,11 @@ fn good_section(number: usize) -> impl Strategy<Value = String> {
                 text.push_str("\tprotocol=udp\n");
             }
             for (index, real) in reals.iter().enumerate() {
-                text.push_str(&format!(
-                    "\treal{six}={}{real}\n",
-                    hosts[index % hosts.len()]
-                ));
+                let host = hosts[index % hosts.len()];
+                text.extend(["\treal", six, "=", host, real, "\n"]);
             }
             for line in lines {
-                text.push_str(&format!("    {line}\n"));
+                text.extend(["    ", &line, "\n"]);
             }
             text
         },
@@ -285,6 +283,22 @@ fn good_file() -> impl Strategy<Value = String> {
         .prop_map(|(before, (a, b, c), after)| {
             format!("{}\n{a}\n{b}{c}{}\n", before.join("\n"), after.join("\n"))
         })
+}
+
+/// Found by running the reader on millions of spoilt files.
+#[test]
+fn values_with_odd_quotes_and_blanks_read_back() {
+    for line in [
+        "maintenancedir=\"a\"   \" httpmethod=GET",
+        "maintenancedir=\"\"a\"\"",
+        "fallbackcommand=\"x\", \"y\"",
+        "fallbackcommand=\" /bin/x\"",
+        "emailalert=\"a fork=no\"",
+    ] {
+        accepted(line);
+        survives(line.as_bytes());
+        survives(section(line).as_bytes());
+    }
 }
 
 proptest! {

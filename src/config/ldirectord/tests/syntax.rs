@@ -321,6 +321,25 @@ fn address_errors_come_in_the_order_fallback_virtual_reals() {
     refuses(unknown, 5, "Unknown command");
 }
 
+// SYN-23, SYN-24
+#[test]
+fn the_first_error_is_the_one_that_ldirectord_stops_at() {
+    let first = |text: &str| {
+        let first = Rejected(rejected(text)).first_error().cloned().unwrap();
+        (first.line, first.message)
+    };
+    // A section's addresses are looked at when it ends, before the line that ends it ...
+    let (line, message) = first("virtual=192.0.2.100:80\n\treal=nowhere:80 gate\nbogus=1\n");
+    assert_eq!(line, 2, "{message}");
+    // ... and after all its other directives, also at the end of the file,
+    let (line, message) =
+        first("virtual=192.0.2.100:65536\n\treal=192.0.2.21:80 nat\n\tchecktype=x\n");
+    assert_eq!(line, 3, "{message}");
+    // the real servers in order, each with form and name.
+    let text = "virtual=192.0.2.100:80\n\treal=nowhere:80 gate\n\treal=192.0.2.21:80 nat\n\tchecktype=on\n";
+    assert_eq!(first(text).0, 2);
+}
+
 // SYN-25
 #[test]
 fn duplicates_are_found_after_names_are_resolved() {
@@ -414,15 +433,26 @@ fn typographic_characters_are_named_with_their_column() {
 }
 
 #[test]
-fn files_that_are_not_utf8_are_read_as_latin1_with_a_warning() {
+fn files_that_are_not_utf8_are_read_as_western_text_with_a_warning() {
     let mut text = section("").into_bytes();
-    text.extend(b"\tcomment=caf\xe9\n# gar\xe7on\n");
+    text.extend(b"\tcomment=caf\xe9 \x80\n# gar\xe7on\n");
     let accepted = accepted(&text);
-    assert_eq!(accepted.config.services[0].comment.as_deref(), Some("café"));
+    let comment = accepted.config.services[0].comment.as_deref();
+    assert_eq!(comment, Some("café €"));
     assert_eq!(accepted.warnings.len(), 2);
     let mut text = section("").into_bytes();
     text.extend(b"\treceive=\"caf\xe9\"\n");
     refuses(text, LINE, "receive is not UTF-8");
+    let mut text = section("").into_bytes();
+    text.extend(b"\treceive=\x93ok\x94\n");
+    refuses(text, LINE, "typographic character \"“\"");
+}
+
+#[test]
+fn control_characters_are_refused_outside_comments() {
+    refuses("callback=\"a\u{1b}[31m\"\n", 1, "(U+001B) in column 12");
+    refuses("execute=a\r \n", 1, "(U+000D) in column 10");
+    clean(section("scheduler=rr # \u{c}"));
 }
 
 #[test]

@@ -268,6 +268,7 @@ fn an_interrupted_dump_is_thrown_away_and_read_again() {
     let (mut client, _) = client([
         answer([interrupted("service-counted"), done()]),
         answer([row("service-mark"), done()]),
+        answer([row("service-mark"), done()]),
         answer([row("destination-gue"), done()]),
     ]);
     let table = client.dump().unwrap();
@@ -287,6 +288,7 @@ fn a_dump_that_never_comes_out_whole_is_given_up() {
 fn rows_that_come_twice_count_once() {
     let (mut client, _) = client([
         answer([row("service-counted"), row("service-counted"), done()]),
+        answer([row("service-counted"), done()]),
         answer([row("destination-gue"), row("destination-gue")]),
         answer([done()]),
     ]);
@@ -299,6 +301,7 @@ fn rows_that_come_twice_count_once() {
 fn a_service_that_vanishes_during_a_dump_is_left_out() {
     let (mut client, _) = client([
         answer([row("service-counted"), row("service-mark"), done()]),
+        answer([row("service-counted"), row("service-mark"), done()]),
         answer([done()]),
         answer([verdict(0, ESRCH)]),
         answer([done()]),
@@ -307,6 +310,31 @@ fn a_service_that_vanishes_during_a_dump_is_left_out() {
     let table = client.dump().unwrap();
     let keys: Vec<_> = table.keys().map(ToString::to_string).collect();
     assert_eq!(keys, ["fwm:7"]);
+}
+
+#[test]
+fn services_that_one_list_misses_are_found_by_the_next() {
+    let (mut client, peer) = client([
+        answer([row("service-counted"), done()]),
+        answer([row("service-mark"), done()]),
+        answer([row("service-counted"), row("service-mark"), done()]),
+        answer([row("destination-gue"), done()]),
+        answer([row("destination-gue"), done()]),
+    ]);
+    assert_eq!(client.dump().unwrap().len(), 2);
+    assert_eq!(peer.sent().len(), 5);
+}
+
+#[test]
+fn lists_that_never_agree_are_put_together() {
+    let lists = ["service-counted", "service-mark"]
+        .into_iter()
+        .cycle()
+        .take(5);
+    let mut steps: Vec<_> = lists.map(|name| answer([row(name), done()])).collect();
+    steps.extend((0..2).map(|_| answer([row("destination-gue"), done()])));
+    let (mut client, _) = client(steps);
+    assert_eq!(client.dump().unwrap().len(), 2);
 }
 
 #[test]

@@ -1,0 +1,245 @@
+//! From real lines to real servers.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::lower::{self, Target};
+use super::real::RawReal;
+use super::section::Section;
+use super::service::Resolver;
+use crate::config::effective::{CheckSettings, Exchange, Line, RealServer};
+use crate::config::names::{Endpoint, Host};
+use crate::model::{Destination, DestinationKey, Family, Pattern, ServiceKey};
+
+/// Most real servers in one range.
+const RANGE_MAX: u32 = 1 << 16;
+
+/// Most real servers in one file.
+const REALS_MAX: usize = 1_000_000;
+
+impl Resolver<'_> {
+    /// The real servers of a section.
+    pub(super) fn reals(
+        &mut self,
+        section: &Section,
+        key: &ServiceKey,
+        settings: &CheckSettings,
+    ) -> Vec<RealServer> {
+        self.destinations.clear();
+        let mut noted = Noted::default();
+        let mut reals = Vec::with_capacity(section.reals.len());
+        for raw in &section.reals {
+            let Some((first, last, port)) = self.real_addresses(raw, section.family) else {
+                continue;
+            };
+            self.note_ports(&mut noted, raw, key, settings, port);
+            let exchange = raw.options.exchange.as_deref().map(|(request, receive)| {
+                Box::new(Exchange {
+                    request: request.clone(),
+                    receive: (!receive.is_empty()).then(|| Pattern(receive.clone())),
+                })
+            });
+            for address in addresses(first, last) {
+                let target = Target {
+                    key,
+                    address,
+                    port,
+                    exchange: exchange.as_deref(),
+                };
+                let check = match lower::check(settings, &target, self.names) {
+                    Ok(check) => check,
+                    Err(problem) => {
+                        self.cx.error(raw.span, problem.message).help(problem.help);
+                        break;
+                    }
+                };
+                let destination = self.destination(raw, key, address, port);
+                let host = match &raw.last {
+                    Some(_) => Host::Address(address),
+                    None => raw.host.clone(),
+                };
+                reals.push(RealServer {
+                    written: Endpoint {
+                        host,
+                        port: raw.port.clone(),
+                    },
+                    port,
+                    destination,
+                    exchange: exchange.clone(),
+                    check,
+                    line: Line(raw.span.line),
+                });
+            }
+        }
+        reals
+    }
+
+    /// First and last address and the port of a real line.
+    pub(super) fn real_addresses(
+        &mut self,
+        raw: &RawReal,
+        family: Family,
+    ) -> Option<(IpAddr, IpAddr, u16)> {
+        let first = self.real_address(raw, &raw.host, family, "")?;
+        let last = match &raw.last {
+            None => first,
+            Some(last) => self.real_address(raw, last, family, "end ")?,
+        };
+        let port = match &raw.port {
+            None => 0,
+            Some(port) => {
+                let Some(number) = self.names.port(port, None) else {
+                    self.cx
+                        .error(
+                            raw.span,
+                            format!(
+                                "invalid port ({port}) for real server (could not resolve port)"
+                            ),
+                        )
+                        .help("the service name is unknown; write the port's number");
+                    return None;
+                };
+                number
+            }
+        };
+        let count = match (first, last, &raw.last) {
+            (_, _, None) => 1,
+            (IpAddr::V4(first), IpAddr::V4(last), Some(_)) => {
+                self.range_length(raw, first, last)?
+            }
+            _ => {
+                self.cx
+                    .error(raw.span, "Address range for IPv6 is not supported yet")
+                    .help("write a line for each real server");
+                return None;
+            }
+        };
+        self.reals += count as usize;
+        if self.reals > REALS_MAX {
+            self.cx
+                .error(raw.span, format!("more than {REALS_MAX} real servers"));
+            return None;
+        }
+        Some((first, last, port))
+    }
+
+    fn real_address(
+        &mut self,
+        raw: &RawReal,
+        host: &Host,
+        family: Family,
+        which: &str,
+    ) -> Option<IpAddr> {
+        let address = self.names.address(host, family);
+        if address.is_none() {
+            self.cx
+                .error(
+                    raw.span,
+                    format!(
+                        "invalid address ({host}) for real server (could not resolve {which}host)"
+                    ),
+                )
+                .help(format!(
+                    "the name has no {family} address; check it, or write the address"
+                ));
+        }
+        address
+    }
+
+    fn range_length(&mut self, raw: &RawReal, first: Ipv4Addr, last: Ipv4Addr) -> Option<u32> {
+        let Some(length) = u32::from(last).checked_sub(u32::from(first)) else {
+            self.cx
+                .error(
+                    raw.span,
+                    format!("Invalid Range: {first}-{last}: the first address is above the last"),
+                )
+                .help(format!("write {last}->{first}"));
+            return None;
+        };
+        if length >= RANGE_MAX {
+            self.cx
+                .error(
+                    raw.span,
+                    format!("Invalid Range: {first}-{last}: more than {RANGE_MAX} real servers"),
+                )
+                .help("check the first address of the range");
+            return None;
+        }
+        Some(length + 1)
+    }
+
+    /// Says, once for a service, where traffic and checks go to other ports than written.
+    fn note_ports(
+        &mut self,
+        noted: &mut Noted,
+        raw: &RawReal,
+        key: &ServiceKey,
+        settings: &CheckSettings,
+        port: u16,
+    ) {
+        let filed = key.destination_port(raw.forwarding, port);
+        if port != 0 && filed != port && !std::mem::replace(&mut noted.shifted, true) {
+            let word = raw.forwarding.word();
+            self.cx
+                .warning(
+                    raw.span,
+                    format!("{word} cannot change the port: traffic goes to port {filed}, only checks to port {port}"),
+                )
+                .help(format!("write port {filed} here, or masq if the server listens on port {port}"));
+        }
+        if let Some(note) = lower::port_note(settings, key, port)
+            && !std::mem::replace(&mut noted.check_port, true)
+        {
+            self.cx
+                .warning(raw.span, note)
+                .help("write the port after the real server, or checkport=PORT");
+        }
+    }
+
+    fn destination(
+        &mut self,
+        raw: &RawReal,
+        key: &ServiceKey,
+        address: IpAddr,
+        port: u16,
+    ) -> Destination {
+        let filed = DestinationKey {
+            address,
+            port: key.destination_port(raw.forwarding, port),
+        };
+        if !self.destinations.insert(filed) {
+            self.cx
+                .warning(
+                    raw.span,
+                    format!("real server {filed} is listed twice in this service"),
+                )
+                .help(
+                    "the kernel has one entry for both, and the last line counts: remove the other",
+                );
+        }
+        Destination {
+            upper_threshold: raw.options.upper.unwrap_or(0),
+            lower_threshold: raw.options.lower.unwrap_or(0),
+            ..Destination::new(filed, raw.forwarding, raw.options.weight.unwrap_or(1))
+        }
+    }
+}
+
+/// What has been said about a service already.
+#[derive(Debug, Default)]
+struct Noted {
+    shifted: bool,
+    check_port: bool,
+}
+
+/// The addresses of a range, ends included; one address without a range.
+fn addresses(first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let range = match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => Some(u32::from(first)..=u32::from(last)),
+        _ => None,
+    };
+    let single = range.is_none().then_some(first);
+    let range = range.into_iter().flatten();
+    range
+        .map(|address| IpAddr::V4(Ipv4Addr::from(address)))
+        .chain(single)
+}

@@ -1,0 +1,411 @@
+//! From a section to a virtual service.
+
+use std::collections::{HashMap, HashSet};
+
+use super::address::{RawFallback, VirtualAddress};
+use super::lower;
+use super::resolve::{ResolvedFallback, fallback, fallback_address};
+use super::seconds;
+use super::section::{ProtocolWord, Section};
+use crate::config::diagnostic::Step;
+use crate::config::effective::{
+    CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType, VirtualService,
+};
+use crate::config::names::{Endpoint, Names};
+use crate::config::source::{Context, Span};
+use crate::model::{
+    DestinationKey, Family, HttpMethod, Netmask, Persistence, Protocol, Scheduler, SchedulerFlags,
+    Service, ServiceKey,
+};
+
+/// Turns sections into services.
+pub(super) struct Resolver<'a> {
+    pub(super) cx: Context<'a>,
+    pub(super) names: &'a Names,
+    globals: &'a Globals,
+    fallbacks: [Option<ResolvedFallback>; 2],
+    /// Lines of the services so far.
+    lines: HashMap<ServiceKey, u32>,
+    /// Destinations of the service at hand.
+    pub(super) destinations: HashSet<DestinationKey>,
+    /// Real servers so far.
+    pub(super) reals: usize,
+}
+
+impl<'a> Resolver<'a> {
+    /// Begins with the first section.
+    pub(super) fn new(
+        cx: Context<'a>,
+        names: &'a Names,
+        globals: &'a Globals,
+        fallbacks: [Option<ResolvedFallback>; 2],
+    ) -> Self {
+        Self {
+            cx,
+            names,
+            globals,
+            fallbacks,
+            lines: HashMap::new(),
+            destinations: HashSet::new(),
+            reals: 0,
+        }
+    }
+
+    /// The virtual service of a section; `None` after an error.
+    pub(super) fn section(&mut self, section: &Section) -> Option<VirtualService> {
+        self.cx.report.at_end = Some((section.end, Step::Fallback));
+        let identity = self.identity(section);
+        self.cx.report.at_end = Some((section.end, Step::Fallback));
+        let own_fallback = section
+            .fallback
+            .as_ref()
+            .map(|raw| self.own_fallback(raw, section, identity.as_ref().map(|(key, _)| key)));
+        let Some((key, written)) = identity else {
+            self.cx.report.at_end = Some((section.end, Step::Reals));
+            for raw in &section.reals {
+                self.real_addresses(raw, section.family);
+            }
+            self.cx.report.at_end = None;
+            return None;
+        };
+        self.cx.report.at_end = Some((section.end, Step::Virtual));
+        let service = self.service(section, &key);
+        let check = self.check_settings(section, &key);
+        self.cx.report.at_end = Some((section.end, Step::Reals));
+        let reals = self.reals(section, &key, &check);
+        self.cx.report.at_end = Some((section.end, Step::Duplicate));
+        self.note_duplicate(section, &key);
+        self.cx.report.at_end = None;
+        let fallback = own_fallback.unwrap_or_else(|| {
+            let index = usize::from(key.family() == Family::V6);
+            self.fallbacks[index].as_ref().map(|global| global.of(&key))
+        });
+        let shared = &section.options.shared;
+        Some(VirtualService {
+            fallback_command: shared
+                .fallback_command
+                .clone()
+                .or_else(|| self.globals.fallback_command.clone()),
+            quiescent: shared.quiescent.unwrap_or(self.globals.quiescent),
+            clean_stop: shared.clean_stop.unwrap_or(self.globals.clean_stop),
+            failure_count: shared.failure_count.unwrap_or(self.globals.failure_count),
+            mail: shared.mail(&self.globals.mail),
+            monitor_file: section.options.monitor_file.clone(),
+            service_name: section.options.service_name.clone(),
+            comment: section.options.comment.clone(),
+            line: Line(section.span.line),
+            key,
+            written,
+            service: service?,
+            reals,
+            check,
+            fallback,
+        })
+    }
+
+    /// Key of the service, and its address as written.
+    fn identity(&mut self, section: &Section) -> Option<(ServiceKey, Option<Endpoint>)> {
+        self.cx.report.at_end = Some((section.end, Step::Virtual));
+        let family = section.family;
+        let word = section.options.protocol;
+        let (host, port) = match section.address.as_ref()? {
+            VirtualAddress::Mark(mark) => {
+                if let Some((ProtocolWord::Tcp | ProtocolWord::Udp, span)) = word {
+                    self.cx
+                        .error(
+                            span,
+                            "protocol must be fwm if the virtual service is a fwmark (a number)",
+                        )
+                        .help("remove the line, or write ADDRESS:PORT after virtual=");
+                    return None;
+                }
+                return Some((
+                    ServiceKey::Mark {
+                        family,
+                        mark: *mark,
+                    },
+                    None,
+                ));
+            }
+            VirtualAddress::Endpoint { host, port, .. } => (host, port),
+        };
+        if let Some((ProtocolWord::Mark, span)) = word {
+            self.cx
+                .error(
+                    span,
+                    "protocol must be tcp or udp if the virtual service is an address and port",
+                )
+                .help("remove the line, or write the number of the mark after virtual=");
+            return None;
+        }
+        let protocol = section.protocol()?;
+        let address = self.names.address(host, family);
+        let number = self.names.port(port, Some(protocol));
+        let (Some(address), Some(number)) = (address, number) else {
+            let what = if address.is_none() {
+                format!("host {host} has no {family} address")
+            } else {
+                format!("{protocol} port {port} is unknown")
+            };
+            self.cx
+                .error(
+                    section.span,
+                    format!("invalid address for virtual service: {what}"),
+                )
+                .help("check the name, or write the number");
+            return None;
+        };
+        let key = ServiceKey::Address {
+            protocol,
+            address,
+            port: number,
+        };
+        let written = Endpoint {
+            host: host.clone(),
+            port: Some(port.clone()),
+        };
+        Some((key, Some(written)))
+    }
+
+    fn own_fallback(
+        &mut self,
+        raw: &RawFallback,
+        section: &Section,
+        key: Option<&ServiceKey>,
+    ) -> Option<Fallback> {
+        let address = fallback_address(&mut self.cx, raw, section.family, self.names)?;
+        let key = key?;
+        let port = match &raw.endpoint.port {
+            None => key.port(),
+            Some(port) => {
+                let Some(port) = self.names.port(port, section.protocol()) else {
+                    self.cx
+                        .error(raw.span, "invalid port for fallback server")
+                        .help("the service name is unknown; write the port's number");
+                    return None;
+                };
+                port
+            }
+        };
+        let global = GlobalFallback {
+            written: raw.endpoint.clone(),
+            address,
+            forwarding: raw.forwarding,
+            line: Line(raw.span.line),
+        };
+        Some(fallback(&global, key, port))
+    }
+
+    fn note_duplicate(&mut self, section: &Section, key: &ServiceKey) {
+        if let Some(line) = self.lines.insert(*key, section.span.line) {
+            self.cx
+                .error(
+                    section.span,
+                    format!("duplicate virtual server: {key} is also at line {line}"),
+                )
+                .help("put the real servers of both sections into one");
+        }
+    }
+
+    /// The service's attributes in the kernel.
+    fn service(&mut self, section: &Section, key: &ServiceKey) -> Option<Service> {
+        let options = &section.options;
+        let scheduler = options.scheduler.clone().unwrap_or_else(Scheduler::wrr);
+        let flags = match &options.scheduler_flags {
+            None => SchedulerFlags::default(),
+            Some((text, span)) => self.scheduler_flags(&scheduler, text, *span)?,
+        };
+        if options.persistent.is_none() && options.netmask.is_some() {
+            let span = options.netmask.map(|(_, span)| span).unwrap_or_default();
+            self.cx
+                .warning(span, "netmask counts only together with persistent")
+                .help("add persistent=SECONDS, or remove netmask");
+        }
+        if options.persistent.is_none() && matches!(key, ServiceKey::Address { port: 0, .. }) {
+            self.cx
+                .error(
+                    section.span,
+                    "port 0 stands for every port, which needs persistent",
+                )
+                .help("add persistent=SECONDS, or write the port");
+            return None;
+        }
+        let is_udp = matches!(
+            key,
+            ServiceKey::Address {
+                protocol: Protocol::Udp,
+                ..
+            }
+        );
+        if let Some((true, span)) = options.one_packet
+            && !is_udp
+        {
+            self.cx
+                .warning(span, "ops counts only for UDP services")
+                .help("remove it, or write protocol=udp");
+        }
+        let persistence = options.persistent.map(|timeout| Persistence {
+            timeout,
+            netmask: options
+                .netmask
+                .map_or_else(|| Netmask::full(key.family()), |(netmask, _)| netmask),
+        });
+        Some(Service {
+            flags,
+            persistence,
+            one_packet: is_udp && options.one_packet.is_some_and(|(on, _)| on),
+            ..Service::new(scheduler)
+        })
+    }
+
+    fn scheduler_flags(
+        &mut self,
+        scheduler: &Scheduler,
+        text: &str,
+        span: Span,
+    ) -> Option<SchedulerFlags> {
+        let mut flags = SchedulerFlags::default();
+        for name in text.split(',').filter(|name| !name.is_empty()) {
+            let Some(bit) = SchedulerFlags::bit(scheduler.name(), name) else {
+                self.cx
+                    .error(span, format!("scheduler {scheduler} has no flag \"{name}\""))
+                    .help("sh has sh-fallback and sh-port, mh has mh-fallback and mh-port; flag-1, flag-2 and flag-3 fit every scheduler");
+                return None;
+            };
+            flags = flags.union(bit);
+        }
+        Some(flags)
+    }
+
+    /// The check settings, ldirectord's defaults filled in.
+    fn check_settings(&mut self, section: &Section, key: &ServiceKey) -> CheckSettings {
+        let options = &section.options;
+        let shared = &options.shared;
+        let globals = self.globals;
+        let own_timeout = |first: Option<u32>, second: Option<u32>, outer| {
+            first.or(second).map_or(outer, seconds)
+        };
+        let (check, negotiate) = (shared.check_timeout, shared.negotiate_timeout);
+        let interval = match shared.check_interval {
+            None => globals.check_interval,
+            Some((interval, span)) => {
+                if !globals.fork {
+                    self.note_interval(span, key);
+                }
+                seconds(interval)
+            }
+        };
+        let kind = options.check_type.unwrap_or(CheckType::Negotiate);
+        let negotiates = matches!(kind, CheckType::Negotiate | CheckType::Combined(_));
+        let service = options
+            .service
+            .map_or_else(|| ServiceType::of_port(key.port()), |(service, _)| service);
+        if negotiates && !section.reals.is_empty() {
+            self.note_service(section, service, key);
+        }
+        let request = options
+            .request
+            .as_ref()
+            .map(|(request, _)| request.as_str());
+        let settings = CheckSettings {
+            kind,
+            service,
+            port: options.check_port,
+            check_timeout: own_timeout(check, negotiate, globals.check_timeout),
+            negotiate_timeout: own_timeout(negotiate, check, globals.negotiate_timeout),
+            interval,
+            ping_attempts: shared.ping_attempts.unwrap_or(globals.ping_attempts),
+            command: options
+                .check_command
+                .as_ref()
+                .map_or_else(|| "/bin/true".to_owned(), |(command, _)| command.clone()),
+            request: lower::with_slash(request.unwrap_or("/")),
+            receive: options.receive.as_ref().map(|(receive, _)| receive.clone()),
+            http_method: options.http_method.unwrap_or_default(),
+            virtual_host: options.virtual_host.clone(),
+            login: options.login.clone(),
+            password: options.password.clone(),
+            database: options.database.clone(),
+            secret: options.secret.clone(),
+        };
+        self.note_settings(section, &settings);
+        settings
+    }
+
+    fn note_interval(&mut self, span: Span, key: &ServiceKey) {
+        let diagnostic = self.cx.warning(
+            span,
+            format!("checkinterval in virtual service {key} is honoured although fork=no"),
+        );
+        diagnostic.placeless = true;
+        diagnostic.noticed.reached = u32::MAX;
+        diagnostic.help("ldirectord ignores it when fork=no; remove it if that is what was meant");
+    }
+
+    /// Negotiate checks that this version does not have, or that look at nothing.
+    fn note_service(&mut self, section: &Section, service: ServiceType, key: &ServiceKey) {
+        let named = section.options.service.map(|(_, span)| span);
+        if service == ServiceType::NONE {
+            if named.is_none() {
+                let port = key.port();
+                let why = if port == 0 {
+                    "a firewall mark".to_owned()
+                } else {
+                    format!("port {port}")
+                };
+                self.cx
+                    .warning(
+                        section.span,
+                        format!("real servers are not checked: no service is known for {why}"),
+                    )
+                    .help("name one with service=, write checktype=connect, or service=none if no check is wanted");
+            }
+        } else if !lower::speaks(service) {
+            self.cx
+                .error(
+                    named.unwrap_or(section.span),
+                    format!(
+                        "check for service {} is not available in this version",
+                        service.name()
+                    ),
+                )
+                .help("use checktype=connect, ping or external");
+        }
+    }
+
+    /// Settings that do not go together.
+    fn note_settings(&mut self, section: &Section, settings: &CheckSettings) {
+        let options = &section.options;
+        let is_http = [
+            ServiceType::HTTP,
+            ServiceType::HTTPS,
+            ServiceType::HTTP_PROXY,
+        ]
+        .contains(&settings.service);
+        let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
+        if negotiates
+            && is_http
+            && settings.http_method == HttpMethod::Head
+            && let Some((_, span)) = options.receive
+        {
+            self.cx
+                .warning(
+                    span,
+                    "an answer to HEAD has no body: receive will never match",
+                )
+                .help("write httpmethod=GET, or remove receive");
+        }
+        let is_external = matches!(settings.kind, CheckType::External | CheckType::ExternalPerl);
+        if let Some((command, span)) = &options.check_command
+            && is_external
+            && command.contains(' ')
+        {
+            self.cx
+                .warning(
+                    *span,
+                    "the whole of checkcommand is taken as the name of one program",
+                )
+                .help("put a command with arguments into a script");
+        }
+    }
+}
