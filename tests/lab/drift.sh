@@ -40,25 +40,25 @@ director
 expect_within "100 services, the dead server in none" 30 is_full
 full=$(ours)
 
-# put_right WHAT LOG COMMAND…: what it breaks is as before within 2 s, with one for the slow
-# witness, and told once.
+# put_right WHAT LOG COMMAND…: what it breaks is as before within 2 s, more where the machine
+# is so busy that looking at the table would take more than its share, and told once.
 put_right() {
     local what=$1 line=$2
     shift 2
     log_mark
     in_ d1 ipvsadm "$@" || not_ok "$what" "ipvsadm $* failed"
-    expect_within "$what" 3 as_before
+    expect_within "$what" 5 as_before
     expect "$what: told once" 1 "$(told "$line")"
 }
 put_right "a server removed" "Putting .*$service .*$r1 was removed" -d -t $service -r "$r1"
 put_right "a stranger added" "Putting .*$service .*192.0.2.99:80 was added" -a -t $service -r 192.0.2.99:80 -m
 put_right "a service removed" "Putting .*$service .*removed by" -D -t $service
 put_right "a scheduler changed" "Putting .*$service .*attributes" -E -t $service -s rr
-put_right "a threshold set" "Putting .*$service .*changed" -e -t $service -r "$r2" -m -w 5 -x 100
+put_right "persistence set" "Putting .*$service .*attributes" -E -t $service -s wrr -p 300
 log_mark
 in_ d1 ipvsadm -C
 in_ d1 ipvsadm -R <<<"$strangers"
-expect_within "everything removed" 3 as_before
+expect_within "everything removed" 5 as_before
 expect "everything removed: told once" 1 "$(told "Putting 100 virtual servers back")"
 expect "everything removed: told of nothing else" 2 "$(tail -n "+$((log_mark + 1))" $log | wc -l)"
 
@@ -84,7 +84,7 @@ configuration enforceweights=yes >$config
 operations_mark
 ctl reload
 in_ d1 ipvsadm -e -t $service -r "$r1" -m -w 0
-expect_within "enforceweights: put right" 3 as_before
+expect_within "enforceweights: put right" 5 as_before
 
 # The idle director.
 sleep 1

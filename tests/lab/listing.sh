@@ -39,7 +39,6 @@ sleep 3
 
 # same MODE OPTION…: a moment in which both say the same, since counters go on.
 same() {
-    local try
     for _ in 1 2 3 4 5; do
         in_ d1 ipvsadm -Ln "$@" >/run/lab/theirs
         ctl list "$@" >/run/lab/ours
