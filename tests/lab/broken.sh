@@ -1,5 +1,6 @@
 # D21, D22, B8, REL-05, REL-06, SYN-28: broken configurations. Each is refused as a whole,
 # with file and line, and nothing changes: not the table, not the checks, not their rhythm.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done

@@ -2,6 +2,7 @@
 # KRN-16, KRN-06. What they did is put right within 2 s, told once, and a dead server stays
 # out; a weight set by hand is kept until the next transition; what belongs to nobody's
 # configuration is never touched.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done
@@ -100,6 +101,6 @@ ended 0
 expect "services of ours that are left" 0 "$(ours | wc -l)"
 [ "$(foreign)" = "$strangers" ] && ok "the others' services are as they were" ||
     not_ok "the others' services" "$(foreign)"
-asked_for() { "$here/operations" $capture | grep -cE "$1"; }
+asked_for() { "$here/operations.pl" $capture | grep -cE "$1"; }
 expect "and nobody but this scenario asked for them" 5 "$(asked_for '(192.0.2.101:80|udp:|fwm:)')"
 expect "the dead server was never entered" 0 "$(asked_for " $dead$")"

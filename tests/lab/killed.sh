@@ -1,5 +1,6 @@
 # D02, D29, B6: the director is killed. The kernel goes on, the next one takes over what it
 # finds, and nothing is entered on hope.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 web r1 80 81

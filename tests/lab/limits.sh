@@ -1,6 +1,7 @@
 # The host fails the director: D12, D13, D14, D16, LOG-02, LOG-09. A full or read-only log,
 # a log that nobody reads, no descriptors, a clock that jumps: nothing changes, and afterwards
 # everything is as before.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done

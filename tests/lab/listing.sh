@@ -1,6 +1,7 @@
 # What the other commands say of a real table: S064, LOG-16, KRN-17. `list` is what ipvsadm
 # prints, byte for byte; plan, status and check have the exit codes that scripts go by; the
 # control socket is for the group, and a second director is turned away.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done
@@ -39,7 +40,7 @@ sleep 3
 # same MODE OPTION…: a moment in which both say the same, since counters go on.
 same() {
     local try
-    for try in 1 2 3 4 5; do
+    for _ in 1 2 3 4 5; do
         in_ d1 ipvsadm -Ln "$@" >/run/lab/theirs
         ctl list "$@" >/run/lab/ours
         cmp -s /run/lab/theirs /run/lab/ours && ok "list $* ($(wc -l </run/lab/ours) lines)" && return

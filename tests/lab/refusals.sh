@@ -1,4 +1,5 @@
 # The kernel says no, or something else than expected: K01, K02, K06, D22, KRN-15, S029.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 web r1
@@ -30,7 +31,7 @@ loader=$(cat /proc/sys/kernel/modprobe)
 own_kernel() { grep -q 'User Mode' /proc/cpuinfo; }
 if own_kernel; then
     echo /bin/false >/proc/sys/kernel/modprobe
-    for round in 1 2 3; do lsmod | awk '/^ip_vs/ { print $1 }' | xargs -r rmmod 2>/dev/null; done
+    for _ in 1 2 3; do lsmod | awk '/^ip_vs/ { print $1 }' | xargs -r rmmod 2>/dev/null; done
     if [ ! -e /proc/net/ip_vs ]; then
         refused "run without the module" "modprobe ip_vs" "$DIRECTORD" run -c $config
         refused "list without the module" "modprobe ip_vs" "$DIRECTORD" list

@@ -1,5 +1,6 @@
 # Reload: D20, D24, D25, B22, REL-01…04, REL-07…09, GLO-09, GLO-10, CLI-28. What did not
 # change is not touched, what changed is, and the table is that of the last configuration.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 web r1 80 81
@@ -84,7 +85,6 @@ expect_within "other weights and scheduler, a server less" 5 fillers_right
 expect "by editing what is there" "delete-server set-server set-server set-service" \
     "$(operations | cut -d' ' -f1 | sort | xargs)"
 none_lost "all these: the client"
-# The kernel drops what is on its way to a server that is removed while in service.
 configuration "$r1 $r2" >$config
 kill -HUP $director
 expect_within "the service is deleted, the server leaves" 5 eval 'fillers_right && weight_is $VIP:80 $r3 ""'
@@ -131,7 +131,6 @@ print "$wrong wrong, at most $slowest looks more than one\n";
 CHANGING
 configuration "$r1 $r2" >$config
 reload
-sleep 2
 client_mark
 from=$(now)
 seen=$(in_ d1 perl /run/lab/changing $config $VIP)

@@ -1,5 +1,6 @@
 # Signals: STP-01…07, CLI-32, D30, D09, KRN-19. Whatever is sent whenever: it ends in time
 # and leaves what it should; killed while it writes the table, the next one completes it.
+# shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
 
 for real in r1 r2; do web $real; done
@@ -120,7 +121,7 @@ for ((n = 1; n <= 50; n++)); do
 KEPT
     director
     # The moment is sought: later after too early, earlier after too late.
-    sleep 0.$(printf %03d $((delay + RANDOM % 7)))
+    sleep "0.$(printf %03d $((delay + RANDOM % 7)))"
     killed
     case $(table | wc -l) in
     2) early=$((early + 1)) delay=$((delay + RANDOM % 12)) ;;
@@ -135,4 +136,4 @@ KEPT
 done
 expect "killed 50 times ($early before, $within while, $late after it wrote): the next one completes it, failures" 0 $wrong
 expect "the service that was there is kept: it was deleted or changed" 0 \
-    "$("$here/operations" $capture | grep -cE "^(delete|set)-.*:3100")"
+    "$("$here/operations.pl" $capture | grep -cE "^(delete|set)-.*:3100")"

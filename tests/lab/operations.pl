@@ -7,7 +7,7 @@
 #
 # What the kernel answers, and what only reads, is left out.
 #
-#   operations CAPTURE      a pcap file of an nlmon device, as tcpdump writes it
+#   operations.pl CAPTURE      a pcap file of an nlmon device, as tcpdump writes it
 use strict;
 use warnings;
 use Socket qw(AF_INET6 inet_ntoa inet_ntop);
