@@ -48,7 +48,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     let client = Client::open().map_err(|error| with_help(&error))?;
     let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("the runtime")?;

@@ -196,10 +196,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All diagnostics as text for people, a blank line between them.
+/// All diagnostics as text for people, by line, with a blank line between them.
 pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
-    let rendered: Vec<String> = diagnostics
-        .iter()
+    let mut by_line: Vec<&Diagnostic> = diagnostics.iter().collect();
+    by_line.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    let rendered: Vec<String> = by_line
+        .into_iter()
         .map(|diagnostic| diagnostic.render(styled))
         .collect();
     rendered.join("\n")
@@ -276,6 +278,13 @@ mod tests {
         diagnostic.column = 50;
         assert_eq!(diagnostic.byte_range(), 5..5);
         assert!(diagnostic.render(false).contains("unknown port"));
+    }
+
+    #[test]
+    fn people_see_the_diagnostics_by_line() {
+        let line = |line| Diagnostic::at_line(Severity::Warning, "a.cf", line, format!("m{line}"));
+        let text = render(&[line(9), line(2)], false);
+        assert_eq!(text, "warning: m2\n--> a.cf:2\n\nwarning: m9\n--> a.cf:9\n");
     }
 
     #[test]

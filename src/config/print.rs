@@ -72,12 +72,13 @@ fn optionally_quoted(name: &str, value: &str, in_section: bool) -> String {
     }
 }
 
-/// A command line. With quotes of its own it was written without others round it.
-fn command_text(command: &str, in_section: bool) -> String {
-    if command.contains('"') {
-        command.to_owned()
+/// Text of a directive that loses one pair of quotes round it, but no more: with quotes
+/// of its own it was written without others.
+fn quoted_once(name: &str, value: &str, in_section: bool) -> String {
+    if value.contains('"') {
+        value.to_owned()
     } else {
-        optionally_quoted("fallbackcommand", command, in_section)
+        optionally_quoted(name, value, in_section)
     }
 }
 
@@ -99,7 +100,10 @@ fn globals(text: &mut Text, globals: &Globals) {
         }
     }
     if let Some(command) = &globals.fallback_command {
-        text.global("fallbackcommand", command_text(&command.text, false));
+        text.global(
+            "fallbackcommand",
+            quoted_once("fallbackcommand", &command.text, false),
+        );
     }
     text.global("autoreload", YesNo(globals.autoreload));
     if let Some(callback) = &globals.callback {
@@ -125,7 +129,7 @@ fn globals(text: &mut Text, globals: &Globals) {
         text.global("emailalertfrom", from);
     }
     if let Some(directory) = &globals.maintenance_directory {
-        let path = optionally_quoted("maintenancedir", &directory.path, false);
+        let path = quoted_once("maintenancedir", &directory.path, false);
         text.global("maintenancedir", path);
     }
 }
@@ -191,7 +195,10 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
     if let Some(command) = &service.fallback_command
         && service.fallback_command != globals.fallback_command
     {
-        text.local("fallbackcommand", command_text(&command.text, true));
+        text.local(
+            "fallbackcommand",
+            quoted_once("fallbackcommand", &command.text, true),
+        );
     }
     check(text, &service.check, globals);
     kernel(text, service);

@@ -464,3 +464,83 @@ impl<'a> ProbeView<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Names, ldirectord};
+
+    const TEXT: &str = "fallback=127.0.0.1 masq
+virtual=192.0.2.100:80
+    real=192.0.2.21:8080 masq 2 \"a\", \"b\" l:1 u:9
+    real=192.0.2.22:80 masq
+    checktype=2
+    passwd=\"hidden\"
+    secret=\"hidden\"
+    scheduler=sh
+    schedflags=sh-port
+    persistent=60
+virtual6=7
+    real6=[2001:db8::21] gate
+    checktype=ping
+";
+
+    fn config(text: &str) -> Config {
+        let parsed = ldirectord::parse(text.as_bytes(), "test.cf");
+        parsed.resolve(&Names::default()).unwrap().config
+    }
+
+    #[test]
+    fn every_default_is_filled_in() {
+        let shown: serde_json::Value = serde_json::from_str(&to_json(&config(TEXT))).unwrap();
+        let globals = &shown["globals"];
+        assert_eq!(globals["check_interval_s"], 10);
+        assert_eq!(globals["fallback"]["forwarding"], "masq");
+        assert_eq!(globals["fallback"]["port"], serde_json::Value::Null);
+        assert_eq!(globals["log"]["file"], "/var/log/ldirectord.log");
+        let service = &shown["services"][0];
+        assert_eq!(service["service"], "tcp:192.0.2.100:80");
+        assert_eq!(service["line"], 2);
+        assert_eq!(service["scheduler_flags"][0], "sh-port");
+        assert_eq!(service["persistence"]["netmask"], "255.255.255.255");
+        assert_eq!(service["fallback"]["destination"], "127.0.0.1:80");
+        let real = &service["reals"][0];
+        assert_eq!(real["destination"], "192.0.2.21:8080");
+        assert_eq!(
+            (&real["request"], &real["receive"]),
+            (&"a".into(), &"b".into())
+        );
+        assert_eq!(
+            (&real["lower_threshold"], &real["upper_threshold"]),
+            (&1.into(), &9.into())
+        );
+        let check = &real["check"];
+        assert_eq!(
+            (&check["state"], &check["connects"]),
+            (&"probe".into(), &2.into())
+        );
+        assert_eq!(check["probes"][0]["kind"], "http");
+        assert_eq!(check["probes"][0]["path"], "/a");
+        assert_eq!(check["probes"][1]["kind"], "connect");
+        let mark = &shown["services"][1];
+        assert_eq!(mark["service"], "fwm6:7");
+        assert_eq!(mark["reals"][0]["check"]["probes"][0]["attempts"], 1);
+    }
+
+    #[test]
+    fn passwords_and_secrets_are_masked() {
+        let config = config(TEXT);
+        for text in [to_yaml(&config), to_json(&config)] {
+            assert!(!text.contains("hidden"));
+            assert_eq!(text.matches(MASK).count(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn both_formats_have_the_same_content() {
+        let config = config(TEXT);
+        let yaml: serde_json::Value = serde_yaml::from_str(&to_yaml(&config)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&to_json(&config)).unwrap();
+        assert_eq!(yaml, json);
+    }
+}

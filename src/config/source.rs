@@ -36,8 +36,8 @@ pub(super) struct Source {
     text: String,
     /// Byte ranges of the lines in `text`, without line ends.
     lines: Vec<(u32, u32)>,
-    /// Lines that were not UTF-8 and were read as Latin-1, in order.
-    pub(super) latin1: Vec<u32>,
+    /// Lines that were not UTF-8 and were read as Windows-1252, in order.
+    pub(super) not_utf8: Vec<u32>,
     /// First line that ended in CR LF.
     pub(super) carriage_return: Option<u32>,
     /// The file was longer than [`Source::MAX`] and was not read.
@@ -57,7 +57,7 @@ impl Source {
             path: path.to_owned(),
             text: String::with_capacity(bytes.len()),
             lines: Vec::new(),
-            latin1: Vec::new(),
+            not_utf8: Vec::new(),
             carriage_return: None,
             too_long,
         };
@@ -81,9 +81,9 @@ impl Source {
         if let Ok(text) = std::str::from_utf8(&line[..kept]) {
             self.text.push_str(text);
         } else {
-            self.latin1.push(number);
+            self.not_utf8.push(number);
             self.text
-                .extend(line[..kept].iter().map(|b| char::from(*b)));
+                .extend(line[..kept].iter().map(|b| windows_1252(*b)));
         }
         self.lines.push((start, self.text.len() as u32));
     }
@@ -237,6 +237,20 @@ impl Context<'_> {
     }
 }
 
+/// A character of Windows-1252, of which Latin-1 is a part. The five bytes without a
+/// meaning stay control characters.
+fn windows_1252(byte: u8) -> char {
+    const FROM_80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9f => FROM_80[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    }
+}
+
 /// Whether a character can stand in one line of a terminal without acting on it.
 fn printable(c: char) -> bool {
     !c.is_control()
@@ -281,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_lose_their_ends_and_bad_bytes_become_latin1() {
+    fn lines_lose_their_ends_and_bad_bytes_become_western() {
         let source = Source::new(b"\xef\xbb\xbfa\r\n\nb\xe9\n", "x");
         assert_eq!(source.len(), 3);
         assert_eq!(source.line(1), "a");
@@ -289,7 +303,7 @@ mod tests {
         assert_eq!(source.line(3), "bé");
         assert_eq!(source.line(4), "");
         assert_eq!(source.line(0), "");
-        assert_eq!(source.latin1, [3]);
+        assert_eq!(source.not_utf8, [3]);
         assert_eq!(source.carriage_return, Some(1));
     }
 

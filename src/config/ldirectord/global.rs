@@ -119,8 +119,9 @@ fn maintenance(cx: &mut Context<'_>, value: &Value<'_>) -> Option<FileName> {
     let mut path = value.rest(cx, "maintenance directory not specified")?;
     let inner = path
         .strip_prefix('"')
-        .and_then(|path| path.strip_suffix('"'));
-    if let Some(inner) = inner.filter(|inner| !inner.is_empty()).map(str::to_owned) {
+        .and_then(|path| path.strip_suffix('"'))
+        .filter(|inner| !inner.is_empty() && !inner.contains('"'));
+    if let Some(inner) = inner.map(str::to_owned) {
         cx.warning(value.span, "the quotes are not taken as part of the name")
             .help(format!(
                 "write maintenancedir={inner}; ldirectord looks for a name with quotes"

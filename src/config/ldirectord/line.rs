@@ -81,6 +81,12 @@ pub(super) fn glued(text: &str) -> Vec<usize> {
     found
 }
 
+/// The first control character but tab, with its byte offset.
+pub(super) fn control(text: &str) -> Option<(usize, char)> {
+    text.char_indices()
+        .find(|(_, character)| character.is_control() && *character != '\t')
+}
+
 /// A character that looks like a quote, hyphen or blank but is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Typographic {

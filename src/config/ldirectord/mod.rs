@@ -19,6 +19,11 @@
 //! - Numbers are bounded, weights by 65535. What the kernel would refuse (firewall mark
 //!   0, persistence 0, thresholds that cross, unknown scheduler flags, port 0 without
 //!   persistence) is refused here. So are regular expressions that do not compile.
+//! - Typographic quotes, dashes and blanks, control characters, and lines in which
+//!   several directives have run together are refused; so are real servers whose address
+//!   ldirectord would cut (`192.0.2.1::80`, `[192.0.2.1]:80`, `192.0.2.1/24:80`).
+//! - Text that is not UTF-8 is read as Windows-1252.
+//! - A global fallback's service name need not exist for both TCP and UDP.
 //! - A request of a single real server counts also when it begins with `/`; ldirectord
 //!   4.12 loses it then.
 //! - `checkinterval` in a section counts also without `fork=yes`.
@@ -46,6 +51,7 @@ use line::BLANKS;
 use section::{Patterns, Section};
 use value::Value;
 
+use super::diagnostic::Diagnostic;
 use super::source::{Context, Report, Source, Span, quoted};
 use crate::model::Family;
 
@@ -126,11 +132,11 @@ impl<'a> Reader<'a> {
                     "the CR is ignored; ldirectord refuses yes and no before it: convert the file",
                 );
         }
-        for line in source.latin1.clone() {
+        for line in source.not_utf8.clone() {
             self.cx
                 .warning(
                     span(line, 0, source.line(line).len()),
-                    "not UTF-8: read as Latin-1",
+                    "not UTF-8: read as Windows-1252",
                 )
                 .help("convert the file to UTF-8");
         }
@@ -227,7 +233,7 @@ impl<'a> Reader<'a> {
         };
         let value = Value::new(source, number, (start, end), cut, true);
         let goes_on_the_wire = matches!(value.name, "request" | "receive" | "real" | "real6");
-        if goes_on_the_wire && source.latin1.binary_search(&number).is_ok() {
+        if goes_on_the_wire && source.not_utf8.binary_search(&number).is_ok() {
             self.cx
                 .error(value.span, format!("{} is not UTF-8", value.name))
                 .help("write bytes that are not ASCII as %XX in a request and as \\xXX in an expected text");
@@ -250,27 +256,23 @@ impl<'a> Reader<'a> {
 
     /// Reports what copying from a web page or word processor does to a line.
     fn is_spoilt(&mut self, whole: Span, text: &str) -> bool {
+        if let Some((offset, character)) = line::control(text) {
+            self.stranger(whole, offset, character, "control character")
+                .help("remove it");
+            return true;
+        }
         if let Some(found) = line::typographic(text) {
-            let at = whole.part(found.offset, found.offset + found.character.len_utf8());
-            let column = self.cx.source.line(whole.line)[..at.start as usize]
-                .chars()
-                .count()
-                + 1;
-            let plain = if found.plain == ' ' {
-                "a plain blank".to_owned()
-            } else {
-                format!("{:?}", found.plain.to_string())
+            let plain = match found.plain {
+                ' ' => "a plain blank".to_owned(),
+                plain => plain.to_string(),
             };
-            self.cx
-                .error(
-                    at,
-                    format!(
-                        "typographic character {} (U+{:04X}) in column {column}",
-                        quoted(&found.character.to_string()),
-                        u32::from(found.character)
-                    ),
-                )
-                .help(format!("write {plain} instead"));
+            self.stranger(
+                whole,
+                found.offset,
+                found.character,
+                "typographic character",
+            )
+            .help(format!("write {plain} instead"));
             return true;
         }
         let offsets = line::glued(text);
@@ -285,6 +287,25 @@ impl<'a> Reader<'a> {
             .collect();
         self.glued(whole, &pieces);
         true
+    }
+
+    /// An error for a character that does not belong in a directive.
+    fn stranger(
+        &mut self,
+        whole: Span,
+        offset: usize,
+        character: char,
+        kind: &str,
+    ) -> &mut Diagnostic {
+        let at = whole.part(offset, offset + character.len_utf8());
+        let before = &self.cx.source.line(whole.line)[..at.start as usize];
+        let message = format!(
+            "{kind} {} (U+{:04X}) in column {}",
+            quoted(&character.to_string()),
+            u32::from(character),
+            before.chars().count() + 1
+        );
+        self.cx.error(at, message)
     }
 
     fn glued(&mut self, whole: Span, pieces: &[&str]) {

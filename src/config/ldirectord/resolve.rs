@@ -56,6 +56,9 @@ impl Parsed {
     ///
     /// Every mistake found here and by [`super::parse`], with all warnings.
     pub fn resolve(mut self, names: &Names) -> Result<Accepted, Rejected> {
+        // Sections are taken one by one, so that what each was read into makes room for
+        // what it becomes.
+        let sections = std::mem::take(&mut self.sections);
         let mut cx = Context {
             source: &self.source,
             report: &mut self.report,
@@ -66,13 +69,13 @@ impl Parsed {
             names,
             globals: &globals,
             fallbacks,
-            lines: HashMap::with_capacity(self.sections.len()),
+            lines: HashMap::with_capacity(sections.len()),
             destinations: HashSet::new(),
             reals: 0,
         };
-        let mut services = Vec::with_capacity(self.sections.len());
-        for section in &self.sections {
-            services.extend(resolver.section(section).map(Arc::new));
+        let mut services = Vec::with_capacity(sections.len());
+        for section in sections {
+            services.extend(resolver.section(&section).map(Arc::new));
         }
         drop(resolver);
         let has_errors = self.report.has_errors();

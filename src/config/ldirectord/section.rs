@@ -101,12 +101,16 @@ impl Section {
     ) -> bool {
         match value.name {
             "real" | "real6" => {
-                self.later.push(value.whole);
+                if self.is_own(cx, value, "real") {
+                    self.later.push(value.whole);
+                }
                 return true;
             }
             "fallback" | "fallback6" => {
                 self.options.seen.note(cx, value);
-                self.later.push(value.whole);
+                if self.is_own(cx, value, "fallback") {
+                    self.later.push(value.whole);
+                }
                 return true;
             }
             _ => {}
@@ -129,17 +133,13 @@ impl Section {
         }
         cx.report.at_end = Some((line, Step::Fallback));
         for value in values().filter(|value| value.name.starts_with("fallback")) {
-            if self.is_own(cx, &value, "fallback") {
-                self.fallback = read_fallback(cx, &value, self.family);
-            }
+            self.fallback = read_fallback(cx, &value, self.family);
         }
         cx.report.at_end = Some((line, Step::Reals));
         for value in values().filter(|value| value.name.starts_with("real")) {
-            if self.is_own(cx, &value, "real") {
-                let real = read_real(cx, &value, self.family);
-                self.reals
-                    .extend(real.and_then(|real| real.checked(cx, patterns)));
-            }
+            let real = read_real(cx, &value, self.family);
+            self.reals
+                .extend(real.and_then(|real| real.checked(cx, patterns)));
         }
         cx.report.at_end = None;
     }
@@ -156,7 +156,7 @@ impl Section {
         cx.error(
             value.whole.part(0, value.name.len()),
             format!(
-                "{} cannot be used in a {virtual_name} section, use {own}",
+                "cannot specify \"{}\" in a {virtual_name} section: use {own}",
                 value.name
             ),
         )
@@ -214,12 +214,7 @@ impl SectionOptions {
                 value.quoted(cx, Some("invalid database name")),
             ),
             "secret" => set(&mut self.secret, value.quoted(cx, Some("invalid secret"))),
-            "load" => {
-                if value.quoted(cx, Some("invalid load string")).is_some() {
-                    cx.warning(value.whole, "load has no effect")
-                        .help("remove it");
-                }
-            }
+            "load" => read_load(cx, value),
             _ => return false,
         }
         true
@@ -306,6 +301,21 @@ impl Patterns {
             return None;
         }
         Some(Pattern(text))
+    }
+}
+
+/// Checked as ldirectord does, and not used, as by it.
+fn read_load(cx: &mut Context<'_>, value: &Value<'_>) {
+    let message = "invalid string for load testing";
+    let Some(text) = value.quoted(cx, Some(message)) else {
+        return;
+    };
+    if text.contains(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        cx.warning(value.whole, "load has no effect")
+            .help("remove it");
+    } else {
+        cx.error(value.span, message)
+            .help("remove it: load has no effect");
     }
 }
 

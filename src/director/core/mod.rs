@@ -291,7 +291,8 @@ impl Core {
         }
     }
 
-    /// A service needs no (more) change: transitions that no operation told of are told now.
+    /// The kernel took what was asked of it for a service. Unless more has happened since,
+    /// transitions that no operation told of are told now.
     fn settle(&mut self, key: &ServiceKey) {
         if let Some(refusal) = self.refusals.remove(key) {
             let notice = Notice::accepted(*key, refusal.attempts());
@@ -299,6 +300,9 @@ impl Core {
         }
         if self.unwanted.contains(key) && !self.table.contains_key(key) {
             self.unwanted.remove(key);
+        }
+        if self.dirty.contains(key) {
+            return;
         }
         if let Some(managed) = self.services.get_mut(key) {
             for (server, transition) in managed.take_transitions() {

@@ -264,6 +264,36 @@ fn no_server_enters_before_its_first_check_passed() {
 }
 
 #[test]
+fn an_outcome_during_a_plan_is_told_by_the_plan_that_follows() {
+    let config = config(SITE);
+    let now = Instant::now();
+    let mut core = Core::new(config, Table::new(), now);
+    let ids: Vec<CheckId> = core
+        .running_checks()
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
+    let mut messages = Vec::new();
+    while let Some(action) = core.poll_action(now) {
+        match action {
+            Action::Apply(operations) => {
+                core.handle_outcome(ids[0], &Outcome::Up, "HTTP 200", now);
+                core.handle_applied(&operations, Ok(Vec::new()), now);
+            }
+            Action::Notice(notice) => messages.push(notice.message),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        messages,
+        [
+            "Added virtual server: 192.0.2.100:80",
+            "Added real server: 192.0.2.21:80 (192.0.2.100:80) (Weight set to 1)"
+        ]
+    );
+}
+
+#[test]
 fn the_fallback_waits_a_second_for_first_checks_and_no_longer() {
     let mut world = World::new(SITE);
     world.pass(Duration::from_millis(999));

@@ -285,6 +285,22 @@ fn good_file() -> impl Strategy<Value = String> {
         })
 }
 
+/// Found by running the reader on millions of spoilt files.
+#[test]
+fn values_with_odd_quotes_and_blanks_read_back() {
+    for line in [
+        "maintenancedir=\"a\"   \" httpmethod=GET",
+        "maintenancedir=\"\"a\"\"",
+        "fallbackcommand=\"x\", \"y\"",
+        "fallbackcommand=\" /bin/x\"",
+        "emailalert=\"a fork=no\"",
+    ] {
+        accepted(line);
+        survives(line.as_bytes());
+        survives(section(line).as_bytes());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 400,

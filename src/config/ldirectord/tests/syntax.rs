@@ -433,15 +433,26 @@ fn typographic_characters_are_named_with_their_column() {
 }
 
 #[test]
-fn files_that_are_not_utf8_are_read_as_latin1_with_a_warning() {
+fn files_that_are_not_utf8_are_read_as_western_text_with_a_warning() {
     let mut text = section("").into_bytes();
-    text.extend(b"\tcomment=caf\xe9\n# gar\xe7on\n");
+    text.extend(b"\tcomment=caf\xe9 \x80\n# gar\xe7on\n");
     let accepted = accepted(&text);
-    assert_eq!(accepted.config.services[0].comment.as_deref(), Some("café"));
+    let comment = accepted.config.services[0].comment.as_deref();
+    assert_eq!(comment, Some("café €"));
     assert_eq!(accepted.warnings.len(), 2);
     let mut text = section("").into_bytes();
     text.extend(b"\treceive=\"caf\xe9\"\n");
     refuses(text, LINE, "receive is not UTF-8");
+    let mut text = section("").into_bytes();
+    text.extend(b"\treceive=\x93ok\x94\n");
+    refuses(text, LINE, "typographic character \"“\"");
+}
+
+#[test]
+fn control_characters_are_refused_outside_comments() {
+    refuses("callback=\"a\u{1b}[31m\"\n", 1, "(U+001B) in column 12");
+    refuses("execute=a\r \n", 1, "(U+000D) in column 10");
+    clean(section("scheduler=rr # \u{c}"));
 }
 
 #[test]

@@ -401,6 +401,11 @@ fn load_is_accepted_and_has_no_effect() {
     let config = warns(section("load=\"x\""), LINE, "load has no effect");
     assert_eq!(config, clean(section("")));
     refuses(section("load=x"), LINE, "Unknown command");
+    refuses(
+        section("load=\"-\""),
+        LINE,
+        "invalid string for load testing",
+    );
 }
 
 // VIR-26

@@ -3,11 +3,11 @@
 # program under test. In Perl, which every Debian has, since starting a program for each
 # look would cost more than what is measured.
 #
-#   bench-await full SERVICES SERVERS LIMIT LOG COMMAND…   starts the command; prints the
+#   bench-await.pl full SERVICES SERVERS LIMIT LOG COMMAND…   starts the command; prints the
 #       milliseconds until all are in the table, and its process id, which goes on running
-#   bench-await gone ADDRESS:PORT LIMIT PID…   kills these; prints the milliseconds until
+#   bench-await.pl gone ADDRESS:PORT LIMIT PID…   kills these; prints the milliseconds until
 #       the server is out of the table or has weight 0
-#   bench-await weight ADDRESS:PORT WEIGHT LIMIT            waits for it
+#   bench-await.pl weight ADDRESS:PORT WEIGHT LIMIT            waits for it
 #
 # LIMIT is in seconds; after it the exit status is 1 and nothing is printed.
 use strict;
@@ -85,5 +85,5 @@ if ($what eq 'full') {
     my ($server, $weight, $limit) = @ARGV;
     await($limit, 0.02, sub { (weight($server) // '') eq $weight });
 } else {
-    die "bench-await: what is \"$what\"?\n";
+    die "bench-await.pl: what is \"$what\"?\n";
 }
