@@ -91,6 +91,7 @@ expect_no_failure() { # expect_no_failure NAME FROM [TO]
     local n bad
     read -r n bad < <(asked "$2" "${3:-}")
     if [ "$n" -gt 5 ] && [ "$bad" = 0 ]; then ok "$1 (0 of $n requests failed)"; else not_ok "$1" "$bad of $n requests failed"; fi
+    awk -v from="$2" '$1 >= from && /failed/' $REQUESTS
 }
 state() { expect_servers "$1" "$2" -t $VIP:80; }
 sleep 1
@@ -144,3 +145,5 @@ expect "masquerading, udp" "6 $r2" "$(datagrams 55 remote)"
 expect "masquerading, one packet at a time: no answers" "6 failed:" "$(datagrams 54 remote)"
 director_stop
 expect "nothing is left" "" "$(in_ d1 ipvsadm -Sn)"
+grep -F "$VIP:80 " "$CHANGES"
+cat "$LOG"
