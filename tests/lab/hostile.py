@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 
+IP_PKTINFO = 8
 PAGE = b"Test Page\n"
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -179,13 +180,15 @@ class Port:
 
 
 def echo(address, number):
-    """Answers each datagram with the address."""
+    """Answers each datagram with the address, from where the datagram was sent to."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         server.bind(("", number))
         while True:
-            _, source = server.recvfrom(2000)
-            # From where it came to, which may be a virtual address.
-            server.sendto(address.encode(), source)
+            _, more, _, source = server.recvmsg(2000, 100)
+            # struct in_pktinfo: interface, local address, address in the header.
+            info = bytes(4) + more[0][2][8:12] + bytes(4)
+            server.sendmsg([address.encode()], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, source)
 
 
 def main():

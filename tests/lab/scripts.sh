@@ -1,4 +1,5 @@
 # External checks that misbehave, and many of them at once.
+# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 script() {
