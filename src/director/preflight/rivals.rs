@@ -49,6 +49,9 @@ pub(super) fn find() -> Vec<Rival> {
             continue;
         };
         let same_program = own.0.is_some() && program_file(&process) == own.0;
+        if has_ended(&process) {
+            continue;
+        }
         let elsewhere = namespace(&process).is_some_and(|space| Some(space) != own.1);
         if same_program || elsewhere {
             continue;
@@ -97,6 +100,13 @@ fn program_file(process: &Path) -> Option<PathBuf> {
         .to_str()
         .and_then(|text| text.strip_suffix(" (deleted)"));
     Some(known.map_or_else(|| path.clone(), PathBuf::from))
+}
+
+/// Whether nothing is left of a process but its name, which is so until its parent asks how
+/// it ended: the launcher of this very daemon, for one.
+fn has_ended(process: &Path) -> bool {
+    fs::read_link(process.join("exe"))
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn namespace(process: &Path) -> Option<PathBuf> {
@@ -187,5 +197,21 @@ mod tests {
         );
         let own = std::process::id();
         assert!(found.iter().all(|rival| rival.pid != own));
+    }
+    #[test]
+    fn a_process_that_has_ended_is_no_rival() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keepalived");
+        std::os::unix::fs::symlink("/bin/true", &path).unwrap();
+        let mut child = std::process::Command::new(&path).spawn().unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !has_ended(&process) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert_eq!(start(&process.join("comm")), b"keepalived");
+        let pid = child.id();
+        assert!(find().iter().all(|rival| rival.pid != pid));
+        child.wait().unwrap();
     }
 }
