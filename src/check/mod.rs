@@ -3,7 +3,7 @@
 //! Every exchange is bounded in time by a single absolute deadline and in size by the
 //! constants of its protocol; no byte a server sends can make it panic. What the server
 //! did wrong is [`Outcome::Down`](crate::model::Outcome::Down), what this host could not do is
-//! [`Outcome::Inconclusive`](crate::model::Outcome::Inconclusive)(crate::model::Outcome::Inconclusive); [`fault`] draws the
+//! [`Outcome::Inconclusive`](crate::model::Outcome::Inconclusive); [`fault`] draws the
 //! line.
 //!
 //! This module knows one round only: schedules, repetition and what becomes of the

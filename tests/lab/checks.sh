@@ -1,6 +1,5 @@
 # Every kind of check, each in a service of its own: what the servers see of it, what its
 # verdict is, and that the kernel's table follows.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 # A web server of more than one kind on r1 and r2.

@@ -1,6 +1,5 @@
 # Every example is run as it is: its services come up, `plan` then sees nothing left to
 # do, a stop leaves nothing.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 EXAMPLES=$HERE/../../ldirectord.cf.examples

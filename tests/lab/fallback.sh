@@ -1,6 +1,5 @@
 # What becomes of a service whose real servers fail: weights, quiescence, failure counts,
 # fallback servers and commands, maintenance files.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 mkdir /run/lab/maintenance

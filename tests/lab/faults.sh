@@ -1,7 +1,6 @@
 # Real servers that fail in every way: how long until they are out, and in again. Checks
 # once a second, time-out 1 s, two failures in a row. Every fault has a service of its
 # own, with a second server that nothing must happen to.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 RST=2200 HANG=3200 UP=2200

@@ -1,6 +1,5 @@
 # Many servers: that hang beside one that dies, that fail in the same moment, that come
 # back in the same second, that flap.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 HANGING=200 MANY=500

@@ -1,5 +1,4 @@
 # External checks that misbehave, and many of them at once.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 script() {

@@ -1,5 +1,4 @@
 # Clients: every way of forwarding, and requests without end while servers go and come.
-# shellcheck source=tests/lab/director
 source "${0%/*}/director"
 
 mkdir /run/lab/maintenance
