@@ -94,8 +94,8 @@ expect_all() { # expect_all NAME LIMIT COUNT PATTERN: that many changes since $b
         not_ok "$1" "$count of $3 in $took ms, at most $2"
     fi
 }
+_web_signal r1 KILL
 began=$(now)
-web_stop r1
 sleep 4
 expect_all "$MANY fail at once: all out" 2300 $MANY '2001:db8:2::.* -$'
 expect_all "$MANY fail at once: every fallback is in" 2300 10 '::22.:80 1$'
