@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::check;
 use crate::config::{Config, RealCheck};
 use crate::director::lane::CheckId;
-use crate::model::{Check, Method, Outcome, Probe, ProbeKind, Report};
+use crate::model::{Check, Outcome, Report};
 
 /// Probes at a time.
 const PARALLEL: usize = 256;
@@ -51,7 +51,9 @@ pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
                 server: server.to_string(),
                 off: real.check == RealCheck::Off,
                 target: check.as_ref().map(|check| check.target),
-                kind: check.as_ref().map_or("none", |check| word(probe(check))),
+                kind: check
+                    .as_ref()
+                    .map_or("none", |check| check.method.thorough().kind.word()),
                 report: None,
             });
             if let Some(check) = check {
@@ -85,31 +87,12 @@ async fn probe_all<T: Send + 'static>(checks: Vec<(Arc<Check>, T)>) -> Vec<(T, R
         let places = Arc::clone(&places);
         running.spawn(async move {
             let place = places.acquire_owned().await;
-            let report = check::run(check.target, probe(&check)).await;
+            let report = check::run(check.target, check.method.thorough()).await;
             drop(place);
             (tag, report)
         });
     }
     running.join_all().await
-}
-
-/// What a check does first.
-fn probe(check: &Check) -> &Probe {
-    match &check.method {
-        Method::Single(probe) => probe,
-        Method::Combined { negotiate, .. } => negotiate,
-    }
-}
-
-fn word(probe: &Probe) -> &'static str {
-    match &probe.kind {
-        ProbeKind::Connect => "connect",
-        ProbeKind::Ping { .. } => "ping",
-        ProbeKind::Http(http) if http.tls => "https",
-        ProbeKind::Http(_) => "http",
-        ProbeKind::SimpleTcp(_) => "simpletcp",
-        ProbeKind::External(_) => "external",
-    }
 }
 
 impl Line {

@@ -33,6 +33,16 @@ pub enum Method {
     },
 }
 
+impl Method {
+    /// The probe that says most about the server: the only one, or the negotiate one.
+    pub fn thorough(&self) -> &Probe {
+        match self {
+            Self::Single(probe) => probe,
+            Self::Combined { negotiate, .. } => negotiate,
+        }
+    }
+}
+
 /// One exchange with a server, with one absolute deadline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probe {
@@ -59,6 +69,20 @@ pub enum ProbeKind {
     SimpleTcp(SimpleTcpProbe),
     /// A program exits with status 0.
     External(ExternalProbe),
+}
+
+impl ProbeKind {
+    /// Lower-case word for listings and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Ping { .. } => "ping",
+            Self::Http(http) if http.tls => "https",
+            Self::Http(_) => "http",
+            Self::SimpleTcp(_) => "simpletcp",
+            Self::External(_) => "external",
+        }
+    }
 }
 
 /// Request method of an HTTP probe.

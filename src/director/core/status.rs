@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use crate::model::{
-    Availability, Check, DestinationKey, Entry, Method, Outcome, ProbeKind, ServiceKey,
-};
+use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 
 use super::super::lane::LastRound;
 use super::super::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus};
@@ -124,7 +122,7 @@ impl Core {
                 Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
             });
         CheckStatus {
-            what: format!("{} {}", word(check), check.target),
+            what: format!("{} {}", check.method.thorough().kind.word(), check.target),
             rounds: last.rounds,
             last_seconds_ago: last
                 .at
@@ -132,21 +130,5 @@ impl Core {
             latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
         }
-    }
-}
-
-/// The word for a check's thorough probe.
-fn word(check: &Check) -> &'static str {
-    let probe = match &check.method {
-        Method::Single(probe) => probe,
-        Method::Combined { negotiate, .. } => negotiate,
-    };
-    match &probe.kind {
-        ProbeKind::Connect => "connect",
-        ProbeKind::Ping { .. } => "ping",
-        ProbeKind::Http(http) if http.tls => "https",
-        ProbeKind::Http(_) => "http",
-        ProbeKind::SimpleTcp(_) => "simpletcp",
-        ProbeKind::External(_) => "external",
     }
 }
