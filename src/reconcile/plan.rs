@@ -28,7 +28,7 @@ impl Plan {
 }
 
 /// From this many destinations on, a new `mh` service is filled before the scheduler is
-/// attached: the kernel rebuilds the whole Maglev table at each change (kernel note 0019).
+/// attached: the kernel rebuilds the whole Maglev table at each change (kernel note 0024).
 const MAGLEV_BULK: usize = 16;
 
 /// Orders the changes that make `observed` look like `desired`.

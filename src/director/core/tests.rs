@@ -596,6 +596,28 @@ fn a_quiesced_server_removed_by_hand_stays_out_unless_readdquiescent() {
 }
 
 #[test]
+fn a_false_alarm_changes_and_says_nothing() {
+    let mut world = World::new(SITE);
+    world.up(A);
+    world.changes();
+    world.messages.clear();
+    let ours = BTreeSet::from([key("192.0.2.100:80")]);
+    world.core.handle_drift(ours, world.core.generation());
+    assert!(matches!(
+        world.core.poll_action(world.now),
+        Some(Action::Reread(_))
+    ));
+    world.look_for_drift();
+    let found = world.kernel.services()[&key("192.0.2.100:80")].to_entry();
+    world
+        .core
+        .handle_observed(vec![(key("192.0.2.100:80"), Some(found))]);
+    world.settle();
+    assert_eq!(world.changes(), 0);
+    assert_eq!(world.messages, Vec::<String>::new());
+}
+
+#[test]
 fn a_drift_seen_before_the_newest_plan_is_dropped() {
     let mut world = World::new(SITE);
     let old = world.core.generation();
