@@ -1,56 +1,10 @@
-//! What [`super::address`] and [`super::sysctl`] share: names of interfaces, and errors.
+//! What [`super::address`] and [`super::sysctl`] share: errors.
+
+pub use crate::model::{InterfaceName, NotAnInterface};
 
 use std::fmt;
-use std::str::FromStr;
 
 use nix::errno::Errno;
-
-/// Longest name of an interface, in bytes (`IFNAMSIZ` without the NUL).
-const MAX_NAME: usize = 15;
-
-/// The name of a network interface. It can be part of a path below `/proc/sys` and of a
-/// line on a terminal: what the kernel refuses in a name (`net/core/dev.c`,
-/// `dev_valid_name`; `net/core/sysctl_net_core.c` for `all` and `default`) and control
-/// characters are not in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceName(String);
-
-/// The text cannot be the name of an interface.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot be the name of a network interface")]
-pub struct NotAnInterface(pub String);
-
-impl InterfaceName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The loopback interface, which every network namespace has under this name.
-    #[must_use]
-    pub fn loopback() -> Self {
-        Self("lo".to_owned())
-    }
-}
-
-impl FromStr for InterfaceName {
-    type Err = NotAnInterface;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let reserved = ["", ".", "..", "all", "default"].contains(&text);
-        let refused = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
-        if reserved || text.len() > MAX_NAME || text.contains(refused) {
-            return Err(NotAnInterface(text.to_owned()));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for InterfaceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// What the kernel said no to, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,30 +52,6 @@ fn explain(errno: Errno) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_its_directory_or_confuse_a_terminal() {
-        for name in ["eth0", "eth0.100", "bond0", "abcdefghijklmno", "..."] {
-            assert_eq!(name.parse::<InterfaceName>().unwrap().as_str(), name);
-        }
-        let refused = [
-            "",
-            ".",
-            "..",
-            "all",
-            "default",
-            "a/b",
-            "../x",
-            "lo:0",
-            "a b",
-            "a\n",
-            "\u{1b}[2J",
-            "abcdefghijklmnop",
-        ];
-        for name in refused {
-            assert!(name.parse::<InterfaceName>().is_err(), "{name:?}");
-        }
-    }
 
     #[test]
     fn an_error_says_what_was_tried_and_what_helps() {

@@ -7,7 +7,9 @@ mod address;
 mod availability;
 mod check;
 mod destination;
+mod interface;
 mod operation;
+pub mod pair;
 mod service;
 mod sync;
 mod table;
@@ -19,6 +21,7 @@ pub use check::{
     Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
+pub use interface::{InterfaceName, NotAnInterface};
 pub use operation::{Failure, Operation};
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,
