@@ -93,6 +93,8 @@ pub struct Core {
     dirty: BTreeSet<ServiceKey>,
     /// Services that no configuration names any more and that are still in `table`.
     unwanted: BTreeSet<ServiceKey>,
+    /// Services that the peer serves and that a cold standby keeps out of the kernel.
+    passive: BTreeSet<ServiceKey>,
     in_flight: bool,
     /// Counts plans, so that a reading of the kernel from before a plan is recognised.
     generation: u64,
@@ -113,6 +115,7 @@ impl Core {
             table: Arc::default(),
             dirty: BTreeSet::new(),
             unwanted: BTreeSet::new(),
+            passive: BTreeSet::new(),
             in_flight: false,
             generation: 0,
             refusals: BTreeMap::new(),
@@ -268,6 +271,10 @@ impl Core {
                 wanted.insert(key, None);
                 continue;
             }
+            if self.passive.contains(&key) {
+                wanted.insert(key, None);
+                continue;
+            }
             let Some(managed) = self.services.get_mut(&key) else {
                 continue;
             };
@@ -310,6 +317,31 @@ impl Core {
                 self.actions.push_back(Action::Notice(notice));
             }
         }
+    }
+
+    /// Keeps exactly these services out of the kernel: those of a pair's cold standby. They
+    /// are checked like the others, so that a takeover finds verdicts.
+    pub fn set_passive(&mut self, services: BTreeSet<ServiceKey>) {
+        let changed = self.passive.symmetric_difference(&services).copied();
+        self.dirty.extend(changed);
+        self.passive = services;
+    }
+
+    /// Whether these services are in the kernel as wanted.
+    pub fn is_settled_for(&self, services: &BTreeSet<ServiceKey>) -> bool {
+        !self.in_flight && self.dirty.is_disjoint(services)
+    }
+
+    /// Real servers of a service whose checks pass.
+    pub fn available(&self, key: &ServiceKey) -> usize {
+        let standings = self.standings(key).into_iter();
+        standings.filter(|s| matches!(s, Availability::Up)).count()
+    }
+
+    /// Whether every check has had a first result.
+    pub fn is_fresh(&self) -> bool {
+        let mut reals = self.services.values().flat_map(|managed| &managed.reals);
+        !reals.any(|real| real.machine.availability() == Availability::Unknown)
     }
 
     /// Standing of each real server of a service, in the order of the configuration.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use proptest::prelude::*;
 
+mod standby;
+
 use super::{Action, Core, FallbackCommand, Refused};
 use crate::config::{Config, Names, ldirectord};
 use crate::director::lane::CheckId;
