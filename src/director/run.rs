@@ -2,6 +2,7 @@
 
 mod end;
 mod files;
+mod pair;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -116,8 +117,9 @@ struct Director {
     kernel_error: Option<String>,
     /// The signal that ends the director.
     stopping: Option<&'static str>,
-    /// When the end no longer waits for the kernel.
+    /// When the end no longer waits for the kernel; set when the pair has given up.
     stop_limit: Option<Instant>,
+    pair: Option<pair::Side>,
 }
 
 /// The configuration file and what is being done about it.
@@ -199,6 +201,7 @@ impl Director {
             kernel_error: None,
             stopping: None,
             stop_limit: None,
+            pair: None,
         };
         (director.on_config)(&config);
         if let Some(directory) = &config.globals.maintenance_directory {
@@ -212,10 +215,14 @@ impl Director {
     async fn serve(&mut self) -> Result<(), StartError> {
         loop {
             let now = Instant::now();
+            if self.stopping.is_some() && self.stop_limit.is_none() && !self.is_releasing(now) {
+                self.leave();
+            }
             self.perform(now);
+            self.serve_pair(now);
             if self.core.is_settled() {
                 self.tell_ready();
-                if self.stopping.is_some() {
+                if self.stop_limit.is_some() {
                     return Ok(());
                 }
             }
@@ -233,6 +240,7 @@ impl Director {
                 },
                 Some(event) = self.events.recv() => self.take_event(event),
                 Some(command) = self.commands.recv() => self.take_command(command),
+                wish = Self::next_wish(&mut self.pair) => self.take_wish(wish),
                 () = tokio::time::sleep_until(wake.into()) => self.take_time(),
                 ending = self.signals.next(), if self.stopping.is_none() => if let Some(name) = ending { self.stop(name) } else {
                     tracing::info!("Reloading Linux Director Daemon config on signal");
@@ -245,6 +253,7 @@ impl Director {
     fn next_wake(&self) -> Instant {
         let own = self.drift_due.min(self.housekeeping_due);
         let own = self.stop_limit.map_or(own, |limit| own.min(limit));
+        let own = self.pair_due().map_or(own, |due| own.min(due));
         self.core.poll_timeout().map_or(own, |core| own.min(core))
     }
 

@@ -5,13 +5,20 @@ use std::time::Instant;
 use super::{COMMANDS_AT_END, Director, LAST_CHANGES, children};
 
 impl Director {
-    /// A signal asks for the end: checks stop, services with `cleanstop` leave the kernel. A
-    /// second signal changes nothing.
+    /// A signal asks for the end. A member of a pair gives its addresses up first, with its
+    /// table whole: [`Self::leave`] follows. A second signal changes nothing.
     pub(super) fn stop(&mut self, signal: &'static str) {
         tracing::info!("Linux Director Daemon terminating on signal: {signal}");
         self.stopping = Some(signal);
-        self.stop_limit = Some(Instant::now() + LAST_CHANGES);
         self.notifier.send("STOPPING=1");
+        if !self.release_pair() {
+            self.leave();
+        }
+    }
+
+    /// Checks stop, services with `cleanstop` leave the kernel.
+    pub(super) fn leave(&mut self) {
+        self.stop_limit = Some(Instant::now() + LAST_CHANGES);
         for child in &self.core.config().globals.execute {
             self.runner
                 .run(children::CONCERN, children::stop(&child.path));

@@ -1,0 +1,29 @@
+//! The pair: what one node of it does beside the single director's work.
+//!
+//! A thread of its own with its own runtime, real-time priority where that is allowed, so
+//! that ten thousand checks cannot delay one advert. [`crate::failover`] decides; this
+//! feeds it and carries its actions out:
+//!
+//! ```text
+//! links (UDP) ─► packets ──┐                     ┌─► links: adverts
+//! guard ─► held, gone ─────┤                     ├─► guard: hold, announce, release
+//! tracks, readiness ───────┼─► failover::Pair ───┼─► sync daemons, epochs on disk
+//! probes (ARP, ND) ────────┤   (pure)            ├─► the director: table in or out
+//! operator ────────────────┘                     └─► hooks, log
+//! ```
+//!
+//! Nothing here waits: a step that takes time runs beside the loop and comes back as an
+//! event.
+
+pub mod handle;
+mod node;
+mod perform;
+mod plan;
+mod probes;
+pub mod status;
+mod sync;
+mod thread;
+
+pub use handle::{Answer, Handle, Request, Wish};
+pub use plan::{Plan, PlanError};
+pub use thread::start;

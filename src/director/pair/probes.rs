@@ -1,0 +1,118 @@
+//! Asking the network whether somebody has the addresses of an instance.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::failover::{Event, InstanceId, Mac};
+use crate::kernel::neighbour::{self, Claim, Said};
+use crate::model::InterfaceName;
+use crate::model::pair::Instance;
+
+/// Questions within one probe window, so that one lost frame decides nothing.
+const QUESTIONS: u32 = 3;
+
+/// The probes that run. Dropping one ends it.
+#[derive(Debug, Default)]
+pub(super) struct Probes(BTreeMap<InstanceId, Running>);
+
+#[derive(Debug)]
+struct Running(Vec<AbortHandle>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Probes {
+    /// Asks for every address of an instance, three times in a window, until
+    /// [`Probes::stop`]; what is heard goes to `events`.
+    pub(super) fn start(
+        &mut self,
+        id: InstanceId,
+        instance: &Instance,
+        window: Duration,
+        events: &mpsc::UnboundedSender<Event>,
+    ) {
+        let mut by_interface: BTreeMap<&InterfaceName, Vec<_>> = BTreeMap::new();
+        for vip in &instance.addresses {
+            by_interface.entry(&vip.interface).or_default().push(vip.address);
+        }
+        let mut tasks = Vec::new();
+        let mut result = Ok(());
+        for (interface, addresses) in by_interface {
+            match open(interface, addresses) {
+                Ok(None) => {}
+                Ok(Some((probe, own))) => {
+                    let task = tokio::spawn(ask(id, probe, own, window, events.clone()));
+                    tasks.push(task.abort_handle());
+                }
+                Err(error) => result = Err(error.to_string()),
+            }
+        }
+        self.0.insert(id, Running(tasks));
+        // The thread outlives its probes.
+        let _ = events.send(Event::ProbeStarted { instance: id, result });
+    }
+
+    /// Ends the probe of an instance, if one runs.
+    pub(super) fn stop(&mut self, id: InstanceId) {
+        self.0.remove(&id);
+    }
+}
+
+/// A probe that has asked once, and the MAC it asks with; `None` where nobody asks.
+fn open(
+    interface: &InterfaceName,
+    addresses: Vec<std::net::IpAddr>,
+) -> Result<Option<(neighbour::Probe, Mac)>, crate::kernel::host::Error> {
+    let Some(port) = neighbour::Port::open(interface)? else {
+        return Ok(None);
+    };
+    let own = Mac(port.mac().0);
+    let Some(probe) = neighbour::Probe::open(interface, addresses)? else {
+        return Ok(None);
+    };
+    probe.ask()?;
+    Ok(Some((probe, own)))
+}
+
+async fn ask(
+    id: InstanceId,
+    probe: neighbour::Probe,
+    own: Mac,
+    window: Duration,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let pause = (window / QUESTIONS).max(Duration::from_millis(1));
+    let mut due = Instant::now() + pause;
+    loop {
+        tokio::select! {
+            said = probe.answer() => match said {
+                Ok(said) if events.send(heard(id, own, said)).is_ok() => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "a probe hears nothing");
+                    tokio::time::sleep_until(due.into()).await;
+                }
+            },
+            () = tokio::time::sleep_until(due.into()) => {
+                due += pause;
+                if let Err(error) = probe.ask() {
+                    tracing::debug!(%error, "a question could not be sent");
+                }
+            }
+        }
+    }
+}
+
+fn heard(instance: InstanceId, own: Mac, said: Said) -> Event {
+    let mac = Mac(said.mac.0);
+    match said.claim {
+        Claim::Owner => Event::ProbeAnswer { instance, mac },
+        Claim::Probe => Event::RivalProbe { instance, mac, own },
+    }
+}

@@ -1,0 +1,217 @@
+//! The event loop's dealings with the pair: what the role means for the kernel's table, and
+//! what the director tells the pair about its real servers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Config;
+use crate::model::ServiceKey;
+use crate::model::pair::{Instance, Pair, Standby, TrackKind};
+
+use super::super::pair::{Handle, Request, Wish};
+use super::Director;
+
+/// How long a takeover waits for the kernel to take a table: longer than any table takes
+/// that is warm, shorter than a client's patience.
+const TABLE_LIMIT: Duration = Duration::from_secs(2);
+/// How long an orderly end waits for the pair to give its addresses up.
+const RELEASE_LIMIT: Duration = Duration::from_secs(8);
+
+/// What the event loop keeps of the pair.
+pub(super) struct Side {
+    handle: Handle,
+    wishes: mpsc::UnboundedReceiver<Wish>,
+    instances: Vec<Instance>,
+    /// Services of each instance that a cold standby takes out of the kernel.
+    services: BTreeMap<String, BTreeSet<ServiceKey>>,
+    /// Instances whose services are in the kernel.
+    present: BTreeSet<String>,
+    preparing: Vec<Preparing>,
+    told_ready: bool,
+    told_available: BTreeMap<String, u32>,
+    /// When an orderly end no longer waits for the release.
+    release_limit: Option<Instant>,
+    ended: bool,
+}
+
+/// A takeover or a release that waits for the table.
+struct Preparing {
+    services: BTreeSet<ServiceKey>,
+    until: Instant,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+impl Side {
+    /// A side for a running pair thread.
+    pub(super) fn new(
+        pair: &Pair,
+        config: &Config,
+        handle: Handle,
+        wishes: mpsc::UnboundedReceiver<Wish>,
+    ) -> Self {
+        let mut side = Self {
+            handle,
+            wishes,
+            instances: Vec::new(),
+            services: BTreeMap::new(),
+            present: BTreeSet::new(),
+            preparing: Vec::new(),
+            told_ready: false,
+            told_available: BTreeMap::new(),
+            release_limit: None,
+            ended: false,
+        };
+        side.take_config(pair, config);
+        side
+    }
+
+    fn take_config(&mut self, pair: &Pair, config: &Config) {
+        self.instances.clone_from(&pair.instances);
+        self.services = pair
+            .instances
+            .iter()
+            .map(|instance| {
+                let keys = config.services.iter().map(|service| service.key);
+                let own = keys.filter(|key| belongs(key, instance, pair));
+                (instance.name.clone(), own.collect())
+            })
+            .collect();
+        self.told_ready = false;
+        self.told_available.clear();
+    }
+
+    /// Services that are to be kept out of the kernel.
+    fn passive(&self) -> BTreeSet<ServiceKey> {
+        let absent = self.instances.iter().filter(|instance| {
+            instance.standby == Standby::Cold && !self.present.contains(&instance.name)
+        });
+        absent
+            .filter_map(|instance| self.services.get(&instance.name))
+            .flatten()
+            .copied()
+            .collect()
+    }
+}
+
+/// Whether a service moves with an instance: its address does, or it is one of a firewall
+/// mark and there is no other instance it could belong to.
+fn belongs(key: &ServiceKey, instance: &Instance, pair: &Pair) -> bool {
+    match key {
+        ServiceKey::Address { address, .. } => {
+            instance.addresses.iter().any(|vip| vip.address == *address)
+        }
+        ServiceKey::Mark { .. } => pair.instances.len() == 1,
+    }
+}
+
+impl Director {
+    /// The next wish of the pair's thread; never, without a pair.
+    pub(super) async fn next_wish(side: &mut Option<Side>) -> Option<Wish> {
+        match side {
+            Some(side) if !side.ended => side.wishes.recv().await,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Takes a wish, or notes that the pair's thread has ended.
+    pub(super) fn take_wish(&mut self, wish: Option<Wish>) {
+        let Some(side) = &mut self.pair else { return };
+        match wish {
+            Some(Wish::Table {
+                instance,
+                present,
+                done,
+            }) => {
+                if present {
+                    side.present.insert(instance.clone());
+                } else {
+                    side.present.remove(&instance);
+                }
+                self.core.set_passive(side.passive());
+                side.preparing.push(Preparing {
+                    services: side.services.get(&instance).cloned().unwrap_or_default(),
+                    until: Instant::now() + TABLE_LIMIT,
+                    done,
+                });
+            }
+            None => {
+                side.ended = true;
+                if self.stopping.is_none() {
+                    tracing::error!(
+                        "the pair's thread has ended by itself; the peer takes over"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Called before the loop waits: answers takeovers whose table is there, tells the pair
+    /// what changed.
+    pub(super) fn serve_pair(&mut self, now: Instant) {
+        let Some(side) = &mut self.pair else { return };
+        let (core, kernel_error) = (&self.core, &self.kernel_error);
+        let waiting = std::mem::take(&mut side.preparing);
+        for preparing in waiting {
+            if core.is_settled_for(&preparing.services) {
+                // The thread may have given up meanwhile.
+                let _ = preparing.done.send(Ok(()));
+            } else if preparing.until <= now {
+                let reason = kernel_error.clone();
+                let reason = reason.unwrap_or_else(|| "the kernel is slow".to_owned());
+                let _ = preparing.done.send(Err(reason));
+            } else {
+                side.preparing.push(preparing);
+            }
+        }
+        if !side.told_ready && core.is_settled() && core.is_fresh() {
+            side.told_ready = true;
+            side.handle.send(Request::Ready);
+        }
+        let tracks = side.instances.iter().flat_map(|instance| &instance.tracks);
+        for track in tracks {
+            let TrackKind::Service { service, .. } = &track.kind else {
+                continue;
+            };
+            let available = u32::try_from(available(core, service)).unwrap_or(u32::MAX);
+            if side.told_available.insert(service.clone(), available) != Some(available) {
+                let service = service.clone();
+                side.handle.send(Request::Available { service, available });
+            }
+        }
+    }
+
+    /// When [`Self::serve_pair`] has something to do at the latest.
+    pub(super) fn pair_due(&self) -> Option<Instant> {
+        let side = self.pair.as_ref()?;
+        let tables = side.preparing.iter().map(|preparing| preparing.until);
+        tables.chain(side.release_limit).min()
+    }
+
+    /// Asks the pair to give its instances up; whether there is something to wait for.
+    pub(super) fn release_pair(&mut self) -> bool {
+        let Some(side) = self.pair.as_mut().filter(|side| !side.ended) else {
+            return false;
+        };
+        side.release_limit = Some(Instant::now() + RELEASE_LIMIT);
+        side.handle.send(Request::Stop);
+        true
+    }
+
+    /// Whether an orderly end still waits for the pair.
+    pub(super) fn is_releasing(&self, now: Instant) -> bool {
+        let side = self.pair.as_ref();
+        side.is_some_and(|side| {
+            !side.ended && side.release_limit.is_some_and(|limit| now < limit)
+        })
+    }
+}
+
+/// Available real servers of a service named as in listings, over all that match: `tcp:` may
+/// be left out.
+fn available(core: &super::Core, service: &str) -> usize {
+    let keys = core.config().services.iter().map(|s| s.key);
+    let named = keys.filter(|key| key.to_string() == service || key.short() == service);
+    named.map(|key| core.available(&key)).sum()
+}
