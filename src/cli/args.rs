@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::failover::Failover;
 use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
 use crate::kernel::host::InterfaceName;
@@ -44,6 +45,9 @@ pub(super) enum Command {
     /// Prepare a real server for direct routing: run there
     #[command(subcommand)]
     Realserver(Realserver),
+    /// The active/standby pair: its keys
+    #[command(subcommand)]
+    Failover(Failover),
     /// Have the running director read its configuration again
     Reload(Socket),
     /// The classic program's command line: `[-d] [CONFIG] ACTION`

@@ -13,7 +13,7 @@ use super::daemon::{self, Daemon, LogChoice};
 use super::exit::Exit;
 use super::listing::{self, Listing, Mode};
 use super::logging::{Destination, Identity, Logger};
-use super::{check, plan, realserver, status};
+use super::{check, failover, plan, realserver, status};
 use crate::config::{self, Severity, print, show};
 use crate::control::{Client, ClientError};
 use crate::director::core::{Action, Core};
@@ -36,6 +36,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Plan(options) => plan_of(&options),
         Command::Check(options) => check_once(&options),
         Command::Realserver(command) => realserver::run(command),
+        Command::Failover(command) => failover::run(&command),
         Command::Reload(socket) => reload(&socket.socket),
         Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
     }

@@ -5,6 +5,7 @@ mod check;
 mod commands;
 mod daemon;
 pub mod exit;
+mod failover;
 pub mod ldirectord;
 pub mod listing;
 pub mod logging;

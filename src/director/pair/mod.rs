@@ -15,10 +15,16 @@
 //! Nothing here waits: a step that takes time runs beside the loop and comes back as an
 //! event.
 
+pub mod epochs;
 pub mod handle;
+mod hex;
+pub mod keys;
+pub mod links;
+mod minute;
 mod node;
 mod perform;
 mod plan;
+mod private;
 mod probes;
 pub mod status;
 mod sync;

@@ -1,0 +1,182 @@
+//! One link: its socket, while it has one, and what is known of it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use nix::errno::Errno;
+
+use super::Packet;
+use super::place::{self, Place};
+use super::socket::{self, Arrival, Socket};
+use super::status::{Health, LinkStatus};
+use super::watch::Sight;
+use crate::model::pair::{Link, LinkTarget};
+
+/// Packets of a link that are dropped in a row before others get their turn.
+const DROPS: usize = 64;
+/// The same after a stall: more than a receive buffer holds.
+const DROPS_AFTER_STALL: usize = 1024;
+
+/// A link of the pair.
+#[derive(Debug)]
+pub(super) struct Entry {
+    link: Link,
+    socket: Option<Socket>,
+    health: Health,
+    sight: Arc<Sight>,
+}
+
+impl Entry {
+    pub(super) fn new(link: Link, sight: Arc<Sight>) -> Self {
+        Self {
+            health: Health::new(&link.name),
+            link,
+            socket: None,
+            sight,
+        }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Where it is, while it is open.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.socket.as_ref().map(Socket::place)
+    }
+
+    pub(super) fn status(&self) -> LinkStatus {
+        self.health.status(self.place())
+    }
+
+    /// Puts the link where it belongs, as far as the host allows.
+    pub(super) fn settle(&mut self, sight: &Arc<Sight>) {
+        self.sight = sight.clone();
+        let place = match &**sight {
+            Sight::Unknown(reason) => Err(reason.clone()),
+            Sight::Known(view) => place::find(&self.link, view),
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(reason) => return self.close(reason),
+        };
+        match &mut self.socket {
+            Some(socket) if socket.place().is_same(&place) => {}
+            socket => {
+                // The old one first: it may hold what the new one needs.
+                *socket = None;
+                match Socket::open(place.clone()) {
+                    Ok(new) => *socket = Some(new),
+                    Err(reason) => return self.close(reason),
+                }
+                self.health.counters.opened += 1;
+            }
+        }
+        if place.carrier {
+            self.health.up(&place);
+        } else {
+            self.health
+                .down(format!("{} has no carrier", place.interface));
+        }
+    }
+
+    fn close(&mut self, reason: String) {
+        self.socket = None;
+        self.health.down(reason);
+    }
+
+    /// Sends, or counts what cannot be sent.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        let Some(socket) = &self.socket else {
+            self.health.counters.not_sent += 1;
+            return;
+        };
+        match socket.send(bytes) {
+            Ok(()) => self.health.counters.sent += 1,
+            Err(errno) => {
+                self.health.not_sent(errno);
+                if socket::is_misplaced(errno) {
+                    self.close(socket::reason(errno));
+                }
+            }
+        }
+    }
+
+    /// The next packet that may be the peer's, without waiting.
+    pub(super) fn take(&mut self, at: usize) -> Option<Packet> {
+        for _ in 0..DROPS_AFTER_STALL {
+            match self.socket.as_ref()?.receive() {
+                Ok(arrival) => {
+                    if let Some(packet) = self.judge(arrival, at) {
+                        return Some(packet);
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return None,
+                Err(errno) => {
+                    self.close(socket::reason(errno));
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// As [`Entry::take`], to be woken when there is one; `None` when the link was closed.
+    pub(super) fn poll(&mut self, at: usize, context: &mut Context<'_>) -> Poll<Option<Packet>> {
+        for _ in 0..DROPS {
+            let Some(socket) = &self.socket else {
+                return Poll::Pending;
+            };
+            match std::task::ready!(socket.poll_receive(context)) {
+                Ok(arrival) => {
+                    if let Some(packet) = self.judge(arrival, at) {
+                        return Poll::Ready(Some(packet));
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => {
+                    self.close(socket::reason(errno));
+                    return Poll::Ready(None);
+                }
+            }
+        }
+        // There may be more, after the others' turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets a packet through that came where the link is and is not one of this host's own.
+    fn judge(&mut self, arrival: Arrival, link: usize) -> Option<Packet> {
+        let place = self.socket.as_ref()?.place();
+        let counters = &mut self.health.counters;
+        if let Some(overflowed) = arrival.overflowed {
+            counters.overflowed = overflowed;
+        }
+        let sender = arrival.from.ip();
+        let own = match &*self.sight {
+            Sight::Known(view) => view.has(sender),
+            Sight::Unknown(_) => sender == place.source,
+        };
+        let foreign = matches!(self.link.to, LinkTarget::Unicast(peer) if peer != sender);
+        if arrival.interface != Some(place.index) || arrival.to != Some(place.local.ip()) {
+            counters.misdirected += 1;
+        } else if own {
+            counters.own += 1;
+        } else if foreign {
+            counters.foreign += 1;
+        } else {
+            self.health.received();
+            return Some(Packet {
+                link,
+                from: arrival.from,
+                bytes: arrival.bytes,
+            });
+        }
+        None
+    }
+}
