@@ -13,6 +13,7 @@ pub mod load;
 pub mod maintenance;
 pub mod notice;
 pub mod notify;
+pub mod pair;
 pub mod preflight;
 pub mod resolve;
 mod run;
