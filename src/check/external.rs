@@ -5,18 +5,24 @@
 //! the verdict is in, at the deadline, or when the check is given up: a program cannot
 //! outlive its check by forking or by ignoring signals. (Only one that makes itself the
 //! leader of another group escapes.)
+//!
+//! Starting happens away from the runtime: it waits until the kernel has read the file,
+//! which on a file system that hangs is for ever.
 
 use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User, geteuid};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::fault::{self, Seconds, excerpt};
@@ -35,16 +41,87 @@ const OUTPUT_MAX: usize = 4096;
 /// Bytes of the first line of output in a reason.
 const LINE_MAX: usize = 200;
 
+/// A program that can be run again and again.
+#[derive(Debug, Clone)]
+pub struct Program {
+    command: String,
+    arguments: Vec<String>,
+    /// The whole of it.
+    environment: Vec<(String, String)>,
+    user: Option<String>,
+    /// A file that is opened first: interpreters report a missing script as an exit
+    /// status.
+    script: Option<String>,
+    /// Held while it is being started, by all clones together.
+    starting: Arc<Semaphore>,
+}
+
+impl Program {
+    /// A program, its arguments and the whole of its environment. It runs as `user`, with
+    /// the groups of that user's own entry only, or as the user of this process.
+    pub fn new(
+        command: impl Into<String>,
+        arguments: Vec<String>,
+        environment: Vec<(String, String)>,
+        user: Option<String>,
+    ) -> Self {
+        Self {
+            command: command.into(),
+            arguments,
+            environment,
+            user,
+            script: None,
+            starting: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    fn of_probe(probe: &ExternalProbe) -> Self {
+        let inherited = |name: &str, default: &str| {
+            let value = std::env::var(name).unwrap_or_else(|_| default.to_owned());
+            (name.to_owned(), value)
+        };
+        let environment = vec![
+            inherited("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            inherited("HOME", "/"),
+            ("LANG".to_owned(), "C".to_owned()),
+        ];
+        match probe.interpreter {
+            Interpreter::None => {
+                Self::new(&probe.command, probe.arguments.clone(), environment, None)
+            }
+            Interpreter::Perl => {
+                let arguments = [&probe.command].into_iter().chain(&probe.arguments);
+                Self {
+                    script: Some(probe.command.clone()),
+                    ..Self::new("perl", arguments.cloned().collect(), environment, None)
+                }
+            }
+        }
+    }
+
+    /// What it is called in a message.
+    fn name(&self) -> &str {
+        self.script.as_ref().unwrap_or(&self.command)
+    }
+}
+
 pub(super) async fn run(probe: &ExternalProbe, limit: Duration) -> Report {
+    execute(&Program::of_probe(probe), limit).await
+}
+
+/// Runs a program once. Up is exit status 0; what cannot be started is inconclusive. The
+/// report is there at the latest when `limit` has passed, and with it the beginning of
+/// what the program printed, on either stream.
+pub async fn execute(program: &Program, limit: Duration) -> Report {
     let mut trace = Trace::new(limit);
-    let mut running = match Running::start(probe) {
+    let deadline = trace.deadline();
+    let mut running = match Running::start_before(program, deadline).await {
         Ok(running) => running,
         Err(error) => {
-            let fault = Fault::new(format!("cannot run {}: {error}", probe.command));
+            let fault = Fault::new(format!("cannot run {}: {error}", program.name()));
             return trace.report(Outcome::Inconclusive(fault), "");
         }
     };
-    let deadline = trace.deadline();
     // Half of a very short time-out is still the program's.
     let grace = GRACE.min(limit / 2);
     let status = running.exit_before(deadline - grace, deadline).await;
@@ -97,14 +174,42 @@ struct Running {
 }
 
 impl Running {
-    fn start(probe: &ExternalProbe) -> io::Result<Self> {
-        if probe.interpreter == Interpreter::Perl {
-            // The interpreter would report a missing script as an exit status.
-            std::fs::File::open(&probe.command)?;
+    /// Starts it in a thread that may hang. One that is still starting at the deadline is
+    /// killed when it has come that far, and no second one joins it.
+    async fn start_before(program: &Program, deadline: Instant) -> io::Result<Self> {
+        let Ok(permit) = Arc::clone(&program.starting).try_acquire_owned() else {
+            return Err(io::Error::other("an earlier start still hangs"));
+        };
+        let program = program.clone();
+        let start = spawn_blocking(move || {
+            let _permit = permit;
+            Self::start(&program)
+        });
+        match timeout_at(deadline, start).await {
+            Ok(started) => started.map_err(io::Error::other)?,
+            Err(_elapsed) => Err(io::Error::other("it did not start in time")),
+        }
+    }
+
+    fn start(program: &Program) -> io::Result<Self> {
+        if let Some(script) = &program.script {
+            std::fs::File::open(script)?;
         }
         let (reader, writer) = io::pipe()?;
         let output = pipe::Receiver::from_owned_fd(reader.into())?;
-        let child = command(probe)
+        let mut command = Command::new(&program.command);
+        if let Some(name) = &program.user {
+            change_user(&mut command, name)?;
+        }
+        let child = command
+            .args(&program.arguments)
+            .env_clear()
+            .envs(
+                program
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -185,24 +290,16 @@ impl Running {
     }
 }
 
-/// The command line, ready but for its pipes.
-fn command(probe: &ExternalProbe) -> Command {
-    let mut command = match probe.interpreter {
-        Interpreter::None => Command::new(&probe.command),
-        Interpreter::Perl => {
-            let mut perl = Command::new("perl");
-            perl.arg(&probe.command);
-            perl
-        }
-    };
-    let inherited = |name: &str, default: &str| std::env::var_os(name).unwrap_or(default.into());
-    command
-        .args(&probe.arguments)
-        .env_clear()
-        .env("PATH", inherited("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
-        .env("HOME", inherited("HOME", "/"))
-        .env("LANG", "C");
-    command
+/// Makes a program run as a user. (With the user, the standard library also drops the
+/// supplementary groups.)
+fn change_user(command: &mut Command, name: &str) -> io::Result<()> {
+    let user = User::from_name(name)?
+        .ok_or_else(|| io::Error::other(format!("there is no user {name}")))?;
+    // Without privilege one can only stay who one is.
+    if user.uid != geteuid() {
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    Ok(())
 }
 
 /// A process group whose leader is our child.

@@ -33,6 +33,7 @@ mod tls;
 mod trace;
 
 pub use connect::CONNECTED;
+pub use external::{Program, execute};
 
 /// Carries out one probe and reports what it found, at the latest when the probe's
 /// time-out has passed.

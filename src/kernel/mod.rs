@@ -12,6 +12,7 @@
 //! each with the test that pins it.
 
 pub mod address;
+pub mod carrier;
 mod error;
 pub mod fake;
 pub mod host;

@@ -21,9 +21,11 @@ use crate::model::{Fault, HttpProbe, Outcome, Reason, Report};
 mod body;
 mod redirect;
 mod response;
+mod status;
 
 pub(super) use redirect::split_port;
 pub use response::{Response, Verdict};
+pub use status::run as status;
 
 /// Redirects that are followed, as in ldirectord.
 const REDIRECTS_MAX: u8 = 7;

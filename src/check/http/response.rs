@@ -100,6 +100,11 @@ impl Response {
         }
     }
 
+    /// The status code, once the head is complete.
+    pub fn code(&self) -> Option<u16> {
+        self.status.as_ref().map(|status| status.code)
+    }
+
     /// More of the answer; `None` asks for more.
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Verdict> {
         self.received += bytes.len() as u64;

@@ -1,4 +1,3 @@
-//! The pair: what one node of it does beside the single director's work.
 //!
 //! A thread of its own with its own runtime, real-time priority where that is allowed, so
 //! that ten thousand checks cannot delay one advert. [`crate::failover`] decides; this
@@ -18,6 +17,7 @@
 pub mod epochs;
 pub mod handle;
 mod hex;
+pub mod hooks;
 pub mod keys;
 pub mod links;
 mod minute;
@@ -26,9 +26,11 @@ mod perform;
 mod plan;
 mod private;
 mod probes;
+pub mod program;
 pub mod status;
 mod sync;
 mod thread;
+pub mod tracks;
 
 pub use handle::{Answer, Handle, Request, Wish};
 pub use plan::{Plan, PlanError};
