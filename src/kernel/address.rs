@@ -1,4 +1,10 @@
 //! Addresses and links of the network namespace, over rtnetlink.
+//!
+//! [`lease`] gives addresses that the kernel takes away by itself when nobody refreshes
+//! them; [`watch`] tells what changes.
+
+pub mod lease;
+pub mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -14,6 +20,7 @@ use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder};
 use tokio::task::JoinHandle;
 
 use super::host::{Error, InterfaceName};
+use super::neighbour::Mac;
 
 /// How long the kernel may take for one exchange.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -30,6 +37,11 @@ pub struct Link {
     /// Whether others can ask on it for an address, by ARP or neighbour discovery: not
     /// so on loopback, dummy and tunnel interfaces.
     pub asked: bool,
+    /// Whether it has a carrier, as far as its driver tells: cable, peer of a veth, one
+    /// slave of a bond.
+    pub carrier: bool,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
 }
 
 /// An address of an interface.
@@ -215,7 +227,18 @@ fn link(message: &LinkMessage) -> Option<Link> {
         name,
         up: flags.contains(LinkFlags::Up),
         asked: !flags.intersects(LinkFlags::Loopback | LinkFlags::Noarp),
+        carrier: flags.contains(LinkFlags::LowerUp),
+        mac: mac(message),
     })
+}
+
+fn mac(message: &LinkMessage) -> Option<Mac> {
+    let attributes = message.attributes.iter();
+    let mut bytes = attributes.filter_map(|attribute| match attribute {
+        LinkAttribute::Address(bytes) => <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+        _ => None,
+    });
+    bytes.next().map(Mac)
 }
 
 /// The own address is `IFA_LOCAL`; on IPv6 interfaces without a peer only `IFA_ADDRESS`

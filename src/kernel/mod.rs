@@ -6,7 +6,8 @@
 //! [`worker::Handle`] puts either on a thread of its own for asynchronous callers, and
 //! [`proc`] reads the whole table in one cheap read to see whether other hands changed it.
 //!
-//! [`address`] and [`sysctl`] are what else the program needs of the host's network stack.
+//! [`address`], [`neighbour`] and [`sysctl`] are what else the program needs of the host's
+//! network stack.
 //!
 //! Facts about the kernel that the code relies on are numbered files in `kernel-notes/`,
 //! each with the test that pins it.
@@ -17,6 +18,7 @@ mod error;
 pub mod fake;
 pub mod host;
 pub mod ipvs;
+pub mod neighbour;
 mod netlink;
 pub mod proc;
 mod refusal;

@@ -41,6 +41,8 @@ fn host() -> Facts {
         name: name(text),
         up: true,
         asked,
+        carrier: true,
+        mac: None,
     };
     Facts {
         links: vec![

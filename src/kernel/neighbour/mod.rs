@@ -1,0 +1,54 @@
+//! What hosts on an Ethernet say about addresses: ARP for IPv4, neighbour discovery for
+//! IPv6. A director tells its neighbours that an address is now here, asks whether
+//! somebody has it, and listens for others who claim it.
+//!
+//! [`arp`] and [`nd`] build and read frames; [`Port`], [`Listener`] and [`Probe`] send and
+//! receive them. Interfaces on which nobody asks (loopback, dummy, tunnels) have none.
+
+pub mod arp;
+pub mod nd;
+mod port;
+
+pub use port::{Listener, Port, Probe, own_macs};
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// An Ethernet address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Everybody.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+    /// Nobody in particular.
+    pub const ZERO: Self = Self([0; 6]);
+}
+
+/// `02:00:5e:10:20:30`.
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// How somebody stands to an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// It says that it has it.
+    Owner,
+    /// It asks who has it, before it takes it itself: a rival (RFC 5227 §2.1.1).
+    Probe,
+}
+
+/// What somebody said about an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Said {
+    /// The address.
+    pub address: IpAddr,
+    /// Whose MAC it is said to be at, or who asks.
+    pub mac: Mac,
+    /// Which of both.
+    pub claim: Claim,
+}
