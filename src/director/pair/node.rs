@@ -11,14 +11,15 @@ use std::sync::Arc;
 use super::epochs::Store;
 use super::handle::{Answer, Request, Wish};
 use super::hooks::Hooks;
+use super::keeper::Keeper;
 use super::links::{Links, Packet};
 use super::plan::Plan;
 use super::probes::Probes;
 use super::status::Alarm;
 use super::sync;
 use super::tracks::{Summary, Tracks};
-use crate::director::guard::{Guard, Report};
-use crate::failover::{self, Event, Incarnation, InstanceId, Local, Mac, Step};
+use crate::director::guard::Report;
+use crate::failover::{self, Event, Incarnation, InstanceId, Local, Mac};
 use crate::kernel::neighbour;
 use crate::kernel::worker::Handle as Kernel;
 use crate::model::pair::Instance;
@@ -45,7 +46,7 @@ pub(super) struct Node {
     pub(super) plan: Plan,
     pub(super) core: failover::Pair,
     pub(super) links: Links,
-    pub(super) guard: Guard,
+    pub(super) keeper: Keeper,
     pub(super) kernel: Kernel,
     pub(super) store: Arc<Mutex<Store>>,
     pub(super) sync_parts: Arc<Mutex<sync::Parts>>,
@@ -55,11 +56,8 @@ pub(super) struct Node {
     pub(super) wishes: mpsc::UnboundedSender<Wish>,
     /// Where everything that runs beside the loop puts its results.
     pub(super) results: mpsc::UnboundedSender<Event>,
-    /// Steps that the guard carries out, by instance: epoch and step.
-    pub(super) at_guard: BTreeMap<String, Vec<(u64, Step)>>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Answer>>,
     pub(super) alarms: VecDeque<Alarm>,
-    pub(super) started: Instant,
     pub(super) ended: bool,
     queue: VecDeque<Event>,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -85,7 +83,7 @@ impl Node {
         let (results, inbox) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::channel(16);
         let links = Links::open(&plan.pair.links);
-        let guard = Guard::start(super::perform::setup(&plan, &links))?;
+        let keeper = Keeper::start(&plan, &links.routes());
         let epochs: Vec<(InstanceId, u64)> = plan
             .pair
             .instances
@@ -99,7 +97,7 @@ impl Node {
         let core = failover::Pair::new(plan.settings.clone(), incarnation, &epochs, now);
         Ok(Self {
             core,
-            guard,
+            keeper,
             links,
             kernel,
             store: Arc::new(Mutex::new(store)),
@@ -109,10 +107,8 @@ impl Node {
             probes: Probes::default(),
             wishes,
             results,
-            at_guard: BTreeMap::new(),
             tickets: BTreeMap::new(),
             alarms: VecDeque::new(),
-            started: now,
             ended: false,
             queue: VecDeque::new(),
             requests,
@@ -137,7 +133,7 @@ impl Node {
             let timer = timer.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
             tokio::select! {
                 packet = self.links.recv() => self.take_packet(packet),
-                report = self.guard.report() => self.take_report(report),
+                report = self.keeper.report() => self.take_report(report),
                 () = tokio::time::sleep_until(timer.into()) => self.feed(Event::Timer),
                 Some(event) = self.inbox.recv() => self.feed(event),
                 Some((instance, _)) = self.news.recv() => self.tell_local(&instance),
@@ -178,8 +174,8 @@ impl Node {
                 bytes: packet.bytes,
             });
         }
-        while let Some(report) = self.guard.try_report() {
-            for event in self.understand(Some(report)) {
+        while let Some(report) = self.keeper.try_report() {
+            for event in self.keeper.understand(Some(report)) {
                 self.later(event);
             }
         }
@@ -187,7 +183,7 @@ impl Node {
     }
 
     pub(super) fn take_report(&mut self, report: Option<Report>) {
-        for event in self.understand(report) {
+        for event in self.keeper.understand(report) {
             self.feed(event);
         }
     }
@@ -221,17 +217,8 @@ impl Node {
         self.tracks.replace(&plan.pair);
         self.hooks.replace(&plan.pair);
         let settings = Box::new(plan.settings.clone());
-        let addresses = |plan: &Plan| -> Vec<_> {
-            let all = plan.pair.instances.iter().flat_map(|i| i.addresses.clone());
-            all.collect()
-        };
-        let guard_changes = addresses(&plan) != addresses(&self.plan)
-            || plan.pair.timing != self.plan.pair.timing
-            || plan.pair.links != self.plan.pair.links;
         self.plan = plan;
-        if guard_changes {
-            self.renew_guard();
-        }
+        self.keeper.renew(&self.plan, &self.links.routes());
         self.told.clear();
         self.feed(Event::Reconfigured(settings));
         self.tell_all();
@@ -244,6 +231,7 @@ impl Node {
     }
 
     fn look(&mut self) {
+        self.keeper.renew(&self.plan, &self.links.routes());
         self.look_at_macs();
         self.tell_all();
     }
@@ -299,14 +287,14 @@ impl Node {
 
     async fn end(self) {
         let Self {
-            guard,
+            keeper,
             hooks,
             kernel,
             plan,
             sync_parts,
             ..
         } = self;
-        guard.forget().await;
+        keeper.end();
         for instance in &plan.pair.instances {
             if let Some(sync) = &instance.sync {
                 let mut parts = sync_parts.lock().await;

@@ -30,7 +30,8 @@ pub fn start(
     std::thread::Builder::new()
         .name("pair".to_owned())
         .spawn(move || {
-            crate::director::guard::prefer_this_thread();
+            crate::director::realtime::lock_memory();
+            crate::director::realtime::prefer_this_thread();
             runtime.block_on(async {
                 let parts = Parts {
                     plan,
