@@ -37,6 +37,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Check(options) => check_once(&options),
         Command::Realserver(command) => realserver::run(command),
         Command::Reload(socket) => reload(&socket.socket),
+        Command::Guard => {
+            crate::director::guard::run().context("guard")?;
+            Ok(Exit::Success)
+        }
         Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
     }
 }
