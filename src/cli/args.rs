@@ -50,6 +50,10 @@ pub(super) enum Command {
     Failover(Failover),
     /// Have the running director read its configuration again
     Reload(Socket),
+    /// The process that gives up the virtual addresses when the director cannot: started by
+    /// the director only
+    #[command(hide = true)]
+    Guard,
     /// The classic program's command line: `[-d] [CONFIG] ACTION`
     #[command(disable_help_flag = true)]
     Ldirectord {

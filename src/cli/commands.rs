@@ -38,6 +38,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Realserver(command) => realserver::run(command),
         Command::Failover(command) => failover::run(&command),
         Command::Reload(socket) => reload(&socket.socket),
+        Command::Guard => {
+            crate::director::guard::run().context("guard")?;
+            Ok(Exit::Success)
+        }
         Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
     }
 }

@@ -8,6 +8,7 @@
 mod children;
 pub mod commands;
 pub mod core;
+pub mod guard;
 pub mod lane;
 pub mod load;
 pub mod maintenance;

@@ -122,6 +122,18 @@ impl Client {
         Ok(messages.iter().filter_map(link).collect())
     }
 
+    /// The number of an interface. An error with `ENODEV` when there is none of that name.
+    pub async fn index(&self, name: &InterfaceName) -> Result<u32, Error> {
+        let refused = |errno| Error::new(format_args!("look for interface {name}"), errno);
+        let request = self.handle.link().get().match_name(name.to_string());
+        let request = request.execute();
+        let request = async { std::pin::pin!(request).try_next().await };
+        let message = ask(request).await.map_err(refused)?;
+        message
+            .map(|message| message.header.index)
+            .ok_or_else(|| refused(Errno::ENODEV))
+    }
+
     /// Every address of every interface.
     pub async fn addresses(&self) -> Result<Vec<Assigned>, Error> {
         let request = self.handle.address().get().execute();

@@ -1,10 +1,13 @@
-//! What [`super::address`] and [`super::sysctl`] share: errors.
+//! What the parts beside IPVS share: errors, and descriptors that are waited for.
 
 pub use crate::model::{InterfaceName, NotAnInterface};
 
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
+use tokio::io::unix::AsyncFd;
 
 /// What the kernel said no to, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,16 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// A descriptor that can be waited for, non-blocking by its own flags. To be called within a
+/// tokio runtime.
+#[expect(
+    deprecated,
+    reason = "meant for types that can close their descriptor unnoticed: an owned one cannot"
+)]
+pub fn waitable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(descriptor)
 }
 
 fn explain(errno: Errno) -> &'static str {

@@ -18,11 +18,7 @@ const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 
 /// A frame to everybody.
-fn frame(
-    operation: u8,
-    sender: (Mac, Ipv4Addr),
-    target: (Mac, Ipv4Addr),
-) -> [u8; LENGTH] {
+fn frame(operation: u8, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> [u8; LENGTH] {
     let mut frame = [0; LENGTH];
     let parts: [&[u8]; 9] = [
         &Mac::BROADCAST.0,

@@ -100,7 +100,9 @@ pub fn parse(frame: &[u8]) -> Option<Said> {
     let address = |bytes: &[u8]| Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?));
     let (source, destination) = (address(&header[8..24])?, address(&header[24..40])?);
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let message = rest.get(..length).filter(|message| message.len() >= MESSAGE)?;
+    let message = rest
+        .get(..length)
+        .filter(|message| message.len() >= MESSAGE)?;
     if message[1] != 0 || checksum(source, destination, message) != 0 {
         return None;
     }
@@ -235,7 +237,12 @@ mod tests {
             }
         }
         // Options that do not add up.
-        for options in [&[TARGET_ADDRESS, 0][..], &[2, 9, 1, 1, 1, 1, 1, 1], &[14], &[14, 0]] {
+        for options in [
+            &[TARGET_ADDRESS, 0][..],
+            &[2, 9, 1, 1, 1, 1, 1, 1],
+            &[14],
+            &[14, 0],
+        ] {
             assert_eq!(target_mac(options), None);
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use super::{Mac, Said, arp, nd};
-use crate::kernel::host::{Error, InterfaceName};
+use crate::kernel::host::{Error, InterfaceName, waitable};
 
 /// Hardware type of Ethernet and what looks like it: VLANs, bonds, bridges, veth
 /// (`ARPHRD_ETHER`).
@@ -108,8 +108,8 @@ pub struct Listener {
     index: usize,
     addresses: BTreeSet<IpAddr>,
     own: BTreeSet<Mac>,
-    arp: Option<AsyncFd<Socket>>,
-    nd: Option<AsyncFd<Socket>>,
+    arp: Option<AsyncFd<OwnedFd>>,
+    nd: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Listener {
@@ -135,9 +135,7 @@ impl Listener {
             }
             open_for(&port.link, ethertype, filter)
                 .map(Some)
-                .map_err(|error| {
-                    Error::new(format_args!("listen on {}", port.name), errno(&error))
-                })
+                .map_err(|error| Error::new(format_args!("listen on {}", port.name), errno(&error)))
         };
         let v4 = addresses.iter().any(IpAddr::is_ipv4);
         let v6 = addresses.iter().any(IpAddr::is_ipv6);
@@ -245,17 +243,17 @@ fn open_for(
     link: &LinkAddr,
     ethertype: u16,
     filter: &[SockFilter],
-) -> io::Result<AsyncFd<Socket>> {
+) -> io::Result<AsyncFd<OwnedFd>> {
     let protocol = Protocol::from(i32::from(ethertype.to_be()));
     let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(protocol))?;
     socket.attach_filter(filter)?;
     bind(socket.as_raw_fd(), link)?;
-    AsyncFd::register(socket).map_err(Into::into)
+    waitable(socket.into())
 }
 
 /// The next frame that somebody else sent; never one without a socket. Before it was bound
 /// the socket took frames of every interface: those are left out.
-async fn receive(socket: Option<&AsyncFd<Socket>>, index: usize) -> Result<Vec<u8>, Errno> {
+async fn receive(socket: Option<&AsyncFd<OwnedFd>>, index: usize) -> Result<Vec<u8>, Errno> {
     let Some(socket) = socket else {
         return std::future::pending().await;
     };
