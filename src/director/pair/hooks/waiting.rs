@@ -74,6 +74,8 @@ fn is_over(waiting: Kind, newer: Kind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use Kind::{AfterActive, AfterFault, AfterRelease, BeforeRelease};
+
     use super::*;
 
     impl Entry for (&'static str, Kind) {
@@ -108,7 +110,6 @@ mod tests {
             assert_eq!(over.len() + waiting.iter().count(), 8);
             over.into_iter().map(|(_, kind)| kind).collect()
         };
-        use Kind::{AfterActive, AfterFault, AfterRelease, BeforeRelease};
         let states = [AfterActive, BeforeRelease, AfterRelease];
         assert_eq!(over(AfterActive), states);
         assert_eq!(over(AfterRelease), states);
