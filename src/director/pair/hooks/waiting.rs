@@ -89,12 +89,7 @@ mod tests {
     }
 
     fn all() -> [Kind; 4] {
-        [
-            Kind::AfterActive,
-            Kind::BeforeRelease,
-            Kind::AfterRelease,
-            Kind::AfterFault,
-        ]
+        [AfterActive, BeforeRelease, AfterRelease, AfterFault]
     }
 
     #[test]
@@ -124,13 +119,13 @@ mod tests {
             assert_eq!(waiting.push(("web", kind)), None);
         }
         for _ in all().len()..WAITING_MAX {
-            assert_eq!(waiting.push(("mail", Kind::AfterFault)), None);
+            assert_eq!(waiting.push(("mail", AfterFault)), None);
         }
-        let oldest = waiting.push(("mail", Kind::AfterFault));
-        assert_eq!(oldest, Some(("web", Kind::AfterActive)));
-        assert_eq!(waiting.pop(), Some(("web", Kind::BeforeRelease)));
+        let oldest = waiting.push(("mail", AfterFault));
+        assert_eq!(oldest, Some(("web", AfterActive)));
+        assert_eq!(waiting.pop(), Some(("web", BeforeRelease)));
         let taken = waiting.take_where(|(instance, _)| *instance == "web");
         assert_eq!(taken.len(), 2);
-        assert_eq!(waiting.pop(), Some(("mail", Kind::AfterFault)));
+        assert_eq!(waiting.pop(), Some(("mail", AfterFault)));
     }
 }
