@@ -168,7 +168,7 @@ impl Hooks {
     /// [`RELEASE_LIMIT`] at the latest, and at once when no program is configured for it.
     pub fn push_and_report(&self, hook: Hook) -> oneshot::Receiver<Answer> {
         let (sender, answer) = oneshot::channel();
-        let deadline = Instant::now() + (RELEASE_LIMIT - KILLING);
+        let deadline = Instant::now() + RELEASE_LIMIT.saturating_sub(KILLING);
         self.enqueue(hook, Some((deadline, sender)));
         answer
     }

@@ -59,6 +59,86 @@ fn clean(value: &str) -> String {
     text
 }
 
+/// What tests of the pair have in common.
+#[cfg(test)]
+pub(super) mod sample {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::{Path, PathBuf};
+    use std::time::{Duration, Instant};
+
+    use crate::model::pair::{
+        Hooks, Instance, Node, NodeId, Pair, Preempt, Standby, Timing, Track, VirtualAddress,
+    };
+
+    /// A pair with one instance, `web`, whose address is on `lo`.
+    pub(in crate::director::pair) fn pair(tracks: Vec<Track>, hooks: Hooks) -> Pair {
+        let node = |name: &str, id| Node {
+            name: name.to_owned(),
+            id: NodeId(id),
+            priority: 100,
+        };
+        let instance = Instance {
+            name: "web".to_owned(),
+            prefer: None,
+            addresses: vec![VirtualAddress {
+                address: [192, 0, 2, 100].into(),
+                prefix: 24,
+                interface: crate::model::InterfaceName::loopback(),
+                label: None,
+            }],
+            sync: None,
+            standby: Standby::Warm,
+            strict: false,
+            tracks,
+            hooks,
+        };
+        Pair {
+            cluster: "shop".to_owned(),
+            local: node("loadb1", 1),
+            peer: node("loadb2", 2),
+            key_file: "/etc/directord/key".into(),
+            links: Vec::new(),
+            timing: Timing::default(),
+            preempt: Preempt::default(),
+            instances: vec![instance],
+        }
+    }
+
+    /// A shell script in a directory.
+    pub(in crate::director::pair) fn script(directory: &Path, name: &str, text: &str) -> PathBuf {
+        let path = directory.join(name);
+        let head = "#!/bin/sh\ncd \"$(dirname \"$0\")\"";
+        fs::write(&path, format!("{head}\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Waits until something holds.
+    pub(in crate::director::pair) async fn until(what: &str, holds: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < Duration::from_secs(20), "never: {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Processes of a list that are still there, zombies left out.
+    pub(in crate::director::pair) fn survivors(list: &Path) -> Vec<String> {
+        let is_running = |pid: &str| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
+            state.is_some_and(|state| state != 'Z')
+        };
+        let pids = fs::read_to_string(list).unwrap();
+        let alive = pids.lines().filter(|pid| is_running(pid));
+        alive.map(str::to_owned).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,6 +74,8 @@ fn is_over(waiting: Kind, newer: Kind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use Kind::{AfterActive, AfterFault, AfterRelease, BeforeRelease};
+
     use super::*;
 
     impl Entry for (&'static str, Kind) {
@@ -87,12 +89,7 @@ mod tests {
     }
 
     fn all() -> [Kind; 4] {
-        [
-            Kind::AfterActive,
-            Kind::BeforeRelease,
-            Kind::AfterRelease,
-            Kind::AfterFault,
-        ]
+        [AfterActive, BeforeRelease, AfterRelease, AfterFault]
     }
 
     #[test]
@@ -108,7 +105,6 @@ mod tests {
             assert_eq!(over.len() + waiting.iter().count(), 8);
             over.into_iter().map(|(_, kind)| kind).collect()
         };
-        use Kind::{AfterActive, AfterFault, AfterRelease, BeforeRelease};
         let states = [AfterActive, BeforeRelease, AfterRelease];
         assert_eq!(over(AfterActive), states);
         assert_eq!(over(AfterRelease), states);
@@ -123,13 +119,13 @@ mod tests {
             assert_eq!(waiting.push(("web", kind)), None);
         }
         for _ in all().len()..WAITING_MAX {
-            assert_eq!(waiting.push(("mail", Kind::AfterFault)), None);
+            assert_eq!(waiting.push(("mail", AfterFault)), None);
         }
-        let oldest = waiting.push(("mail", Kind::AfterFault));
-        assert_eq!(oldest, Some(("web", Kind::AfterActive)));
-        assert_eq!(waiting.pop(), Some(("web", Kind::BeforeRelease)));
+        let oldest = waiting.push(("mail", AfterFault));
+        assert_eq!(oldest, Some(("web", AfterActive)));
+        assert_eq!(waiting.pop(), Some(("web", BeforeRelease)));
         let taken = waiting.take_where(|(instance, _)| *instance == "web");
         assert_eq!(taken.len(), 2);
-        assert_eq!(waiting.pop(), Some(("mail", Kind::AfterFault)));
+        assert_eq!(waiting.pop(), Some(("mail", AfterFault)));
     }
 }

@@ -1,6 +1,7 @@
 //! The verdicts on all tracks, and what they mean for the instances. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::machine::{Inertia, Machine, State};
@@ -17,11 +18,11 @@ const CARRIER_RISE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Mandatory tracks ([`Effect::Fault`]) that are good.
-    pub reachable: u16,
-    /// Mandatory tracks.
-    pub total: u16,
+    pub reachable: u8,
+    /// Mandatory tracks; with more than 255, failed ones are what remains in the counts.
+    pub total: u8,
     /// Mandatory tracks of which nothing is known yet; neither good nor failed.
-    pub unknown: u16,
+    pub unknown: u8,
     /// Sum of the weights of failed tracks, -253 to 253.
     pub weight: i16,
     /// Why, for each mandatory track that has failed: its name and the reason.
@@ -29,6 +30,9 @@ pub struct Summary {
     /// Whether every interface that carries an address of the instance has a carrier;
     /// watched without being asked. `None` until it is known.
     pub carrier: Option<bool>,
+    /// When a target on the network (ping, HTTP, TCP, but not of this host's loopback) last
+    /// answered, be it mandatory or not. `None` before the first answer and without targets.
+    pub answered: Option<Instant>,
 }
 
 /// A track as status shows it.
@@ -87,6 +91,8 @@ struct Entry {
     track: Track,
     role: Role,
     machine: Machine,
+    /// When it last was good, for a target on the network.
+    answered: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +161,7 @@ impl Board {
             track,
             role,
             machine,
+            answered: None,
         }
     }
 
@@ -192,6 +199,10 @@ impl Board {
         now: Instant,
     ) -> Option<Change> {
         let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
+        if *outcome == Outcome::Up && is_on_the_network(&entry.track.kind) {
+            entry.answered = Some(now);
+            self.dirty.insert(entry.instance.clone());
+        }
         let changed = entry.machine.handle_outcome(outcome, detail, now);
         changed.then(|| changed_entry(entry, &mut self.dirty))
     }
@@ -261,21 +272,37 @@ impl Board {
     /// What the tracks of an instance say together.
     pub(super) fn summary(&self, instance: &str) -> Summary {
         let own = || self.entries.iter().filter(|e| e.instance == instance);
-        let mut summary = Summary {
-            carrier: carrier(own().filter(|entry| entry.role.carries)),
-            ..Summary::default()
-        };
-        let mut weight = 0_i32;
+        let (mut total, mut unknown, mut weight) = (0_usize, 0_usize, 0_i32);
+        let mut faults = Vec::new();
         for entry in own() {
-            match (entry.role.effect, entry.machine.state()) {
-                (Some(Effect::Fault), state) => summary.count(&entry.track.name, state),
+            let state = entry.machine.state();
+            match (entry.role.effect, state) {
+                (Some(Effect::Fault), state) => {
+                    total += 1;
+                    match state {
+                        State::Up => {}
+                        State::Unknown => unknown += 1,
+                        State::Down(reason) => {
+                            faults.push(format!("{}: {reason}", entry.track.name));
+                        }
+                    }
+                }
                 (Some(Effect::Weight(change)), State::Down(_)) => weight += i32::from(change),
                 _ => {}
             }
         }
         let limit = i32::from(WEIGHT_MAX);
-        summary.weight = weight.clamp(-limit, limit) as i16;
-        summary
+        let counted = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
+        let total = counted(total);
+        Summary {
+            reachable: total.saturating_sub(counted(unknown + faults.len())),
+            total,
+            unknown: counted(unknown),
+            weight: weight.clamp(-limit, limit) as i16,
+            faults,
+            carrier: carrier(own().filter(|entry| entry.role.carries)),
+            answered: own().filter_map(|entry| entry.answered).max(),
+        }
     }
 
     /// Every track, in the order of configuration.
@@ -294,18 +321,6 @@ impl Board {
             }
         };
         self.entries.iter().map(status).collect()
-    }
-}
-
-impl Summary {
-    /// Counts one mandatory track.
-    fn count(&mut self, name: &str, state: &State) {
-        self.total = self.total.saturating_add(1);
-        match state {
-            State::Up => self.reachable = self.reachable.saturating_add(1),
-            State::Unknown => self.unknown = self.unknown.saturating_add(1),
-            State::Down(reason) => self.faults.push(format!("{name}: {reason}")),
-        }
     }
 }
 
@@ -375,6 +390,20 @@ fn is_watched_alike(a: &Track, b: &Track) -> bool {
         ..a.clone()
     };
     a == *b
+}
+
+/// Whether an answer shows that the network is there.
+fn is_on_the_network(kind: &TrackKind) -> bool {
+    let is_away = |address: IpAddr| !address.to_canonical().is_loopback();
+    match kind {
+        TrackKind::Ping(address) => is_away(*address),
+        TrackKind::Tcp(address) => is_away(address.ip()),
+        TrackKind::Http { host, .. } => {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            bare.parse().map_or(host != "localhost", is_away)
+        }
+        _ => false,
+    }
 }
 
 fn judge_available(available: u32, least: u32) -> (Outcome, String) {

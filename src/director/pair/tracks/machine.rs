@@ -26,7 +26,7 @@ pub enum State {
     Unknown,
     /// It is good.
     Up,
-    /// It has failed, and this is what was found when it did.
+    /// It has failed, and this is what was found when it did, or what was told since.
     Down(Reason),
 }
 
@@ -115,7 +115,7 @@ impl Machine {
     }
 
     /// A look has ended or something was told; `detail` describes a success. Whether the
-    /// state has changed.
+    /// state, or its reason, has changed.
     pub(super) fn handle_outcome(&mut self, outcome: &Outcome, detail: &str, now: Instant) -> bool {
         let found = match outcome {
             Outcome::Up => State::Up,
@@ -132,7 +132,13 @@ impl Machine {
         if self.agrees(&found) {
             self.contrary = 0;
             self.pending = None;
-            return false;
+            // What is told is the present reason; what is looked at may give another
+            // one each time.
+            let news = matches!(self.inertia, Inertia::Time { .. }) && found != self.state;
+            if news {
+                self.state = found;
+            }
+            return news;
         }
         match self.inertia {
             Inertia::Looks { fall, rise } => {
@@ -189,3 +195,6 @@ impl Machine {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
