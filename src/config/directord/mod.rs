@@ -29,6 +29,7 @@ mod node;
 mod pair;
 mod read;
 mod relations;
+mod show;
 mod timing;
 mod track;
 mod value;
@@ -46,7 +47,7 @@ use super::effective::Config;
 use super::source::{Context, Report, Source};
 use crate::model::pair::Pair;
 use file::File;
-use read::{Read as _, given, value};
+use read::{Marked, Read as _, given, value};
 
 /// The host that a file is read on: which of the nodes it is.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +85,7 @@ pub struct Control {
 pub struct Parsed {
     source: Source,
     report: Report,
-    services: Option<PathBuf>,
+    services: Option<Marked<PathBuf>>,
     pair: Option<Pair>,
     control: Control,
     places: pair::Places,
@@ -105,10 +106,10 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
     let mut control = Control::default();
     let mut lowered = None;
     if let Some(file) = &file {
-        services = file
-            .services
-            .given()
-            .map(|services| beside(path, &services.value.0));
+        services = file.services.given().map(|services| Marked {
+            value: beside(path, &services.value.0),
+            span: services.span,
+        });
         control = control_of(file);
         lowered = pair::lower(&mut cx, file, here);
     }
@@ -126,7 +127,19 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
 impl Parsed {
     /// The `ldirectord.cf` it goes with, when it names one.
     pub fn services(&self) -> Option<&Path> {
-        self.services.as_deref()
+        self.services
+            .as_ref()
+            .map(|services| services.value.as_path())
+    }
+
+    /// Notes that the `ldirectord.cf` cannot be read, and why.
+    pub fn services_unreadable(&mut self, reason: &str) {
+        let (span, path) = match &self.services {
+            Some(services) => (services.span, services.value.display().to_string()),
+            None => return,
+        };
+        let message = format!("{path} cannot be read: {reason}");
+        self.report.error(&self.source, span, message);
     }
 
     /// Whether the file is already known to be unusable.
@@ -152,7 +165,7 @@ impl Parsed {
         let diagnostics = self.report.finish();
         match self.services {
             Some(services) if !has_errors => Ok(Document {
-                services,
+                services: services.value,
                 pair: self.pair,
                 control: self.control,
                 warnings: diagnostics,

@@ -73,7 +73,7 @@ fn track(
 }
 
 /// What is told when it changes, so that nobody looks at intervals.
-fn is_told(kind: &TrackKind) -> bool {
+pub(super) fn is_told(kind: &TrackKind) -> bool {
     matches!(kind, TrackKind::Interface(_) | TrackKind::Service { .. })
 }
 
@@ -243,13 +243,19 @@ fn name_of(kind: &TrackKind) -> String {
     match kind {
         TrackKind::Interface(interface) => format!("interface {interface}"),
         TrackKind::Ping(address) => format!("ping {address}"),
-        TrackKind::Http { host, port, path } if host.contains(':') => {
-            format!("http [{host}]:{port}{path}")
-        }
-        TrackKind::Http { host, port, path } => format!("http {host}:{port}{path}"),
+        TrackKind::Http { host, port, path } => format!("http {}", authority(host, *port) + path),
         TrackKind::Tcp(socket) => format!("tcp {socket}"),
         TrackKind::Script { command, .. } => format!("script {}", command.join(" ")),
         TrackKind::Process(name) => format!("process {name}"),
         TrackKind::Service { service, .. } => format!("service {service}"),
+    }
+}
+
+/// Host and port as a URL has them.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
