@@ -66,12 +66,13 @@ pub(super) enum Command {
 /// `directord run`.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// The ldirectord.cf to run; looked for as ldirectord does: in /etc/ha.d,
-    /// /etc/ha.d/conf, then as given
+    /// The ldirectord.cf or directord.yaml to run; looked for as given, then in /etc/ha.d and
+    /// /etc/ha.d/conf
     #[arg(short, long, default_value = "ldirectord.cf", value_name = "FILE")]
     pub(super) config: PathBuf,
-    #[command(flatten)]
-    pub(super) socket: Socket,
+    /// The control socket [default: that of the directord.yaml, or /run/directord/control.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
     /// Log to standard error, whatever logfile= says
     #[arg(long)]
     pub(super) log_stderr: bool,
@@ -151,6 +152,9 @@ pub(super) enum Config {
     Check {
         /// The file
         file: PathBuf,
+        /// Read a directord.yaml as this node [default: its node, or the host name]
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
         /// Diagnostics as JSON
         #[arg(long)]
         json: bool,
@@ -159,6 +163,9 @@ pub(super) enum Config {
     Show {
         /// The file
         file: PathBuf,
+        /// Read a directord.yaml as this node [default: its node, or the host name]
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
         /// The form
         #[arg(long, value_enum, default_value_t = ShowFormat::Yaml)]
         format: ShowFormat,
@@ -166,7 +173,9 @@ pub(super) enum Config {
         #[arg(long)]
         json: bool,
     },
-    /// Print a file as a canonical ldirectord.cf
+    /// Print the JSON Schema of directord.yaml, for editors
+    Schema,
+    /// Print the services of a file as a canonical ldirectord.cf
     Convert {
         /// The file
         file: PathBuf,

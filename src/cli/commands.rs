@@ -15,7 +15,7 @@ use super::listing::{self, Listing, Mode};
 use super::logging::{Destination, Identity, Logger};
 use super::{check, failover, plan, realserver, status};
 use crate::config::{self, Severity, print, show};
-use crate::control::{Client, ClientError};
+use crate::control::{Client, ClientError, DEFAULT_SOCKET};
 use crate::director::core::{Action, Core};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
 use crate::director::preflight::{self, Needs};
@@ -28,9 +28,21 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Run(options) => run_director(&options),
         Command::List(options) => list(&options),
         Command::Status(options) => status_of(&options),
-        Command::Config(args::Config::Check { file, json }) => config_check(&file, json),
-        Command::Config(args::Config::Show { file, format, json }) => {
-            config_show(&file, if json { ShowFormat::Json } else { format })
+        Command::Config(args::Config::Check { file, node, json }) => {
+            config_check(&file, node.as_deref(), json)
+        }
+        Command::Config(args::Config::Show {
+            file,
+            node,
+            format,
+            json,
+        }) => {
+            let format = if json { ShowFormat::Json } else { format };
+            config_show(&file, node.as_deref(), format)
+        }
+        Command::Config(args::Config::Schema) => {
+            print_out(&config::directord::schema())?;
+            Ok(Exit::Success)
         }
         Command::Config(args::Config::Convert { file }) => config_convert(&file),
         Command::Plan(options) => plan_of(&options),
@@ -71,7 +83,11 @@ fn find(config: &Path) -> PathBuf {
 }
 
 fn load_or_complain(file: &Path) -> Result<Loaded, Exit> {
-    load::load(&find(file), None).map_err(|error| {
+    load_as_or_complain(file, None)
+}
+
+fn load_as_or_complain(file: &Path, node: Option<&str>) -> Result<Loaded, Exit> {
+    load::load_as(&find(file), None, node).map_err(|error| {
         complain(rendered(&error).trim_end());
         Exit::Failure
     })
@@ -117,7 +133,8 @@ fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
     };
     let daemon = Daemon {
         load: Box::new(|| Ok(loaded)),
-        socket: options.socket.socket.clone(),
+        socket: options.socket.clone(),
+        default_socket: PathBuf::from(DEFAULT_SOCKET),
         logger: logger.clone(),
         log,
     };
@@ -206,8 +223,8 @@ fn reload(socket: &Path) -> anyhow::Result<Exit> {
     }
 }
 
-fn config_check(file: &Path, json: bool) -> anyhow::Result<Exit> {
-    let (diagnostics, failed) = match load::load(&find(file), None) {
+fn config_check(file: &Path, node: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    let (diagnostics, failed) = match load::load_as(&find(file), None, node) {
         Ok(loaded) => (loaded.warnings, false),
         Err(LoadError {
             cause: LoadErrorCause::Rejected(rejected),
@@ -236,14 +253,16 @@ fn config_check(file: &Path, json: bool) -> anyhow::Result<Exit> {
     Ok(if failed { Exit::Failure } else { Exit::Success })
 }
 
-fn config_show(file: &Path, format: ShowFormat) -> anyhow::Result<Exit> {
-    let loaded = match load_or_complain(file) {
+fn config_show(file: &Path, node: Option<&str>, format: ShowFormat) -> anyhow::Result<Exit> {
+    let loaded = match load_as_or_complain(file, node) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    print_out(&match format {
-        ShowFormat::Yaml => show::to_yaml(&loaded.config),
-        ShowFormat::Json => show::to_json(&loaded.config),
+    print_out(&match (format, &loaded.document) {
+        (ShowFormat::Yaml, None) => show::to_yaml(&loaded.config),
+        (ShowFormat::Json, None) => show::to_json(&loaded.config),
+        (ShowFormat::Yaml, Some(document)) => document.to_yaml(&loaded.config),
+        (ShowFormat::Json, Some(document)) => document.to_json(&loaded.config),
     })?;
     Ok(Exit::Success)
 }

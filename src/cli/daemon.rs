@@ -8,6 +8,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use super::logging::{Destination, Logger};
+use crate::config::directord::Control;
 use crate::config::{Config, LogTarget};
 use crate::control::Server;
 use crate::director::load::Loaded;
@@ -23,8 +24,10 @@ const COMMAND_QUEUE: usize = 64;
 pub(super) struct Daemon {
     /// Loads the configuration.
     pub(super) load: Box<dyn FnOnce() -> anyhow::Result<Loaded>>,
-    /// The control socket.
-    pub(super) socket: PathBuf,
+    /// The control socket that was asked for, before that of the configuration.
+    pub(super) socket: Option<PathBuf>,
+    /// The control socket when nobody says which.
+    pub(super) default_socket: PathBuf,
     /// The log.
     pub(super) logger: Logger,
     /// What decides where the log goes.
@@ -61,11 +64,18 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     let Daemon {
         load,
         socket,
+        default_socket,
         logger,
         log,
     } = daemon;
     let loaded = load()?;
     loaded.log_warnings();
+    let control = loaded.document.as_ref().map(|document| &document.control);
+    let Control {
+        socket: configured,
+        group,
+    } = control.cloned().unwrap_or_default();
+    let socket = socket.or(configured).unwrap_or(default_socket);
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
     let config = loaded.config.clone();
@@ -82,7 +92,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     });
     let result = runtime.block_on(async {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let _server = Server::start(&socket, sender).await?;
+        let _server = Server::start(&socket, group.as_deref(), sender).await?;
         let options = Options {
             loaded,
             kernel,

@@ -92,13 +92,11 @@ fn run(options: RunOptions, ready: Ready) -> anyhow::Result<()> {
     } else {
         LogChoice::Configured
     };
-    let socket = options
-        .socket
-        .unwrap_or_else(|| socket_of(&options.instance));
     let config = options.config;
     let daemon = Daemon {
         load: Box::new(move || Ok(load::load(&config, None)?)),
-        socket,
+        socket: options.socket,
+        default_socket: socket_of(&options.instance),
         logger: options.logger,
         log,
     };

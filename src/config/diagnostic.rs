@@ -196,10 +196,19 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All diagnostics as text for people, by line, with a blank line between them.
+/// All diagnostics as text for people, by file and line, with a blank line between them.
+/// Files come in the order in which they are first mentioned.
 pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
     let mut by_line: Vec<&Diagnostic> = diagnostics.iter().collect();
-    by_line.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+    let mut files: Vec<&str> = Vec::new();
+    for diagnostic in diagnostics {
+        // There are two files at most.
+        if !files.contains(&diagnostic.path.as_str()) {
+            files.push(&diagnostic.path);
+        }
+    }
+    let file = |path: &str| files.iter().position(|file| *file == path);
+    by_line.sort_by_key(|d| (file(&d.path), d.line, d.column));
     let rendered: Vec<String> = by_line
         .into_iter()
         .map(|diagnostic| diagnostic.render(styled))

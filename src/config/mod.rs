@@ -13,6 +13,7 @@
 //! [`show`] prints it for people and programs, [`mod@print`] as an `ldirectord.cf` that
 //! reads back as the same configuration.
 
+pub mod directord;
 pub mod ldirectord;
 pub mod print;
 pub mod show;
@@ -20,6 +21,7 @@ pub mod show;
 mod diagnostic;
 mod effective;
 mod names;
+mod nearest;
 mod source;
 
 pub use diagnostic::{Diagnostic, Rejected, Severity, render};

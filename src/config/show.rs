@@ -48,14 +48,15 @@ pub fn to_json(config: &Config) -> String {
 /// Stands for a password or secret.
 const MASK: &str = "********";
 
+/// The whole of it.
 #[derive(Serialize)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     globals: GlobalView<'a>,
     services: Vec<ServiceView<'a>>,
 }
 
 impl<'a> Document<'a> {
-    fn of(config: &'a Config) -> Self {
+    pub(super) fn of(config: &'a Config) -> Self {
         Self {
             globals: GlobalView::of(&config.globals),
             services: config

@@ -93,6 +93,11 @@ impl Source {
         self.lines.len() as u32
     }
 
+    /// Length of all lines in bytes, without line ends.
+    pub(super) fn bytes(&self) -> u32 {
+        self.text.len() as u32
+    }
+
     /// A line, counted from 1; empty when there is none of that number.
     pub(super) fn line(&self, number: u32) -> &str {
         (number as usize)

@@ -32,6 +32,12 @@ pub enum ServerError {
     /// A living daemon answers there.
     #[error("another director already answers on {0}; choose another --socket or stop it")]
     InUse(PathBuf),
+    /// The group is not there.
+    #[error("there is no group {0} for the control socket; create it or name another")]
+    NoGroup(String),
+    /// The group could not be looked up.
+    #[error("the group {0} of the control socket cannot be looked up: {1}")]
+    Group(String, std::io::Error),
     /// The file system refused.
     #[error("control socket {0}: {1}")]
     Io(PathBuf, std::io::Error),
@@ -46,9 +52,17 @@ pub struct Server {
 
 impl Server {
     /// Listens on `path` and hands requests to the director. A socket file that nobody
-    /// answers on is replaced.
-    pub async fn start(path: &Path, director: mpsc::Sender<Command>) -> Result<Self, ServerError> {
-        let listener = bind(path).await?;
+    /// answers on is replaced. It belongs to `group`, or else to the group of this process.
+    pub async fn start(
+        path: &Path,
+        group: Option<&str>,
+        director: mpsc::Sender<Command>,
+    ) -> Result<Self, ServerError> {
+        let group = match group {
+            Some(name) => Some(group_id(name)?),
+            None => None,
+        };
+        let listener = bind(path, group).await?;
         let task = tokio::spawn(accept(listener, director));
         Ok(Self {
             path: path.to_owned(),
@@ -65,7 +79,17 @@ impl Drop for Server {
     }
 }
 
-async fn bind(path: &Path) -> Result<UnixListener, ServerError> {
+/// The number of a group.
+fn group_id(name: &str) -> Result<u32, ServerError> {
+    let group = nix::unistd::Group::from_name(name);
+    match group {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(ServerError::NoGroup(name.to_owned())),
+        Err(error) => Err(ServerError::Group(name.to_owned(), error.into())),
+    }
+}
+
+async fn bind(path: &Path, group: Option<u32>) -> Result<UnixListener, ServerError> {
     let failed = |error| ServerError::Io(path.to_owned(), error);
     if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -77,6 +101,9 @@ async fn bind(path: &Path) -> Result<UnixListener, ServerError> {
         std::fs::remove_file(path).map_err(failed)?;
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
+    if group.is_some() {
+        std::os::unix::fs::chown(path, None, group).map_err(failed)?;
+    }
     let mode = std::fs::Permissions::from_mode(0o660);
     std::fs::set_permissions(path, mode).map_err(failed)?;
     Ok(listener)

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::config::directord::{Document, Here};
 use crate::config::{
-    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Rejected, Severity, ldirectord,
+    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Rejected, Severity, directord,
+    ldirectord,
 };
 
 use super::resolve;
@@ -25,13 +27,15 @@ pub type Answers = BTreeMap<Name, Answer>;
 pub struct Loaded {
     /// Path of the file, absolute.
     pub path: PathBuf,
-    /// The configuration.
+    /// The services.
     pub config: Config,
+    /// What a `directord.yaml` says beyond them; `None` for an `ldirectord.cf` alone.
+    pub document: Option<Document>,
     /// What is doubtful in it.
     pub warnings: Vec<Diagnostic>,
     /// What its names stand for.
     pub answers: Arc<Answers>,
-    /// State of the file when it was read.
+    /// State of the files when they were read.
     pub fingerprint: Fingerprint,
 }
 
@@ -51,7 +55,7 @@ pub struct LoadError {
     pub path: PathBuf,
     /// What is wrong.
     pub cause: LoadErrorCause,
-    /// State of the file, if it could be read.
+    /// State of the files, if the first could be read.
     pub fingerprint: Option<Fingerprint>,
 }
 
@@ -94,38 +98,65 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// What tells a changed file from an unchanged one: its time, and its content when the time
-/// differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint {
+/// What tells changed files from unchanged ones: their times, and their contents when the
+/// times differ. The first file is the one that was asked for, others are those it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint(Vec<FileState>);
+
+/// A file as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileState {
+    path: PathBuf,
+    /// `None` when it was not there.
     modified: Option<SystemTime>,
     content: u64,
 }
 
-impl Fingerprint {
+impl FileState {
     fn of(path: &Path, bytes: &[u8]) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         Self {
+            path: path.to_owned(),
             modified: modified(path),
             content: hasher.finish(),
         }
     }
 
-    /// The fingerprint now; the content is only read when the time changed. A file that
-    /// cannot be read counts as unchanged.
-    #[must_use]
-    pub fn renewed(self, path: &Path) -> Self {
-        let now = modified(path);
+    fn renewed(self) -> Self {
+        let now = modified(&self.path);
         if now.is_none() || now == self.modified {
             return self;
         }
-        read(path).map_or(self, |bytes| Self::of(path, &bytes))
+        read(&self.path).map_or_else(|_| self.clone(), |bytes| Self::of(&self.path, &bytes))
+    }
+}
+
+impl Fingerprint {
+    fn add(&mut self, path: &Path, bytes: &[u8]) {
+        self.0.push(FileState::of(path, bytes));
     }
 
-    /// Whether the content is the same.
-    pub fn same_content(&self, other: &Self) -> bool {
-        self.content == other.content
+    /// The fingerprint now; a content is only read when the time changed. A file that
+    /// cannot be read counts as unchanged.
+    #[must_use]
+    pub fn renewed(self) -> Self {
+        Self(self.0.into_iter().map(FileState::renewed).collect())
+    }
+
+    /// The files whose content is not what it was, as they are now.
+    pub fn changed<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Path> {
+        let same = |state: &&FileState| {
+            let mut others = before.0.iter();
+            others.any(|other| other.path == state.path && other.content == state.content)
+        };
+        let changed = self.0.iter().filter(move |state| !same(state));
+        changed.map(|state| state.path.as_path())
+    }
+
+    /// The files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|state| state.path.as_path())
     }
 }
 
@@ -144,17 +175,111 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads, parses and resolves a configuration. Names that cannot be resolved now keep the
-/// answer they had in `known`. Blocks for the resolver, within its deadline.
+/// Reads, parses and resolves a configuration: an `ldirectord.cf`, or a `directord.yaml` with
+/// the `ldirectord.cf` it names. Names that cannot be resolved now keep the answer they had
+/// in `known`. Blocks for the resolver, within its deadline.
 pub fn load(path: &Path, known: Option<&Answers>) -> Result<Loaded, LoadError> {
+    load_as(path, known, None)
+}
+
+/// [`load`] as a node of a pair, whatever file and host name say about which one this is.
+pub fn load_as(
+    path: &Path,
+    known: Option<&Answers>,
+    node: Option<&str>,
+) -> Result<Loaded, LoadError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let bytes = read(&path).map_err(|error| LoadError {
         path: path.clone(),
         cause: LoadErrorCause::Unreadable(error.to_string()),
         fingerprint: None,
     })?;
-    let fingerprint = Fingerprint::of(&path, &bytes);
-    let parsed = ldirectord::parse(&bytes, &path.display().to_string());
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.add(&path, &bytes);
+    let result = if directord::is_directord_yaml(&path, &bytes) {
+        document(&path, &bytes, known, node, &mut fingerprint)
+    } else {
+        services(&path, &bytes, known).map(|services| (None, services))
+    };
+    match result {
+        Ok((document, services)) => Ok(Loaded {
+            path,
+            config: services.config,
+            document,
+            warnings: services.warnings,
+            answers: Arc::new(services.answers),
+            fingerprint,
+        }),
+        Err(rejected) => Err(LoadError {
+            path,
+            cause: LoadErrorCause::Rejected(rejected),
+            fingerprint: Some(fingerprint),
+        }),
+    }
+}
+
+/// Reads a `directord.yaml` and what it names. The warnings are all with the services.
+fn document(
+    path: &Path,
+    bytes: &[u8],
+    known: Option<&Answers>,
+    node: Option<&str>,
+    fingerprint: &mut Fingerprint,
+) -> Result<(Option<Document>, Services), Rejected> {
+    let host_name = nix::unistd::gethostname().unwrap_or_default();
+    let here = Here {
+        host_name: &host_name.to_string_lossy(),
+        node,
+    };
+    let mut parsed = directord::parse(bytes, &path.display().to_string(), here);
+    let mut result = None;
+    if let Some(file) = parsed.services().map(Path::to_owned) {
+        match read(&file) {
+            Ok(bytes) => {
+                fingerprint.add(&file, &bytes);
+                if directord::is_directord_yaml(&file, &bytes) {
+                    parsed.services_unreadable("it is a directord.yaml itself");
+                } else {
+                    result = Some(services(&file, &bytes, known));
+                }
+            }
+            Err(error) => {
+                // Watched all the same: it may come.
+                fingerprint.add(&file, &[]);
+                parsed.services_unreadable(&error.to_string());
+            }
+        }
+    }
+    let config = result.as_ref().and_then(|result| result.as_ref().ok());
+    let document = parsed.check(config.map(|services| &services.config));
+    match (document, result) {
+        (Ok(mut document), Some(Ok(mut services))) => {
+            let own = std::mem::take(&mut document.warnings);
+            services.warnings.splice(0..0, own);
+            Ok((Some(document), services))
+        }
+        (document, result) => {
+            let mut all = document.map_or_else(|rejected| rejected.0, |document| document.warnings);
+            all.extend(match result {
+                Some(Ok(services)) => services.warnings,
+                Some(Err(rejected)) => rejected.0,
+                None => Vec::new(),
+            });
+            Err(Rejected(all))
+        }
+    }
+}
+
+/// What an `ldirectord.cf` holds.
+struct Services {
+    config: Config,
+    warnings: Vec<Diagnostic>,
+    answers: Answers,
+}
+
+fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
+    let path = path.display().to_string();
+    let parsed = ldirectord::parse(bytes, &path);
     let mut answers = ask(parsed.names());
     if let Some(known) = known {
         for name in parsed.names() {
@@ -165,28 +290,21 @@ pub fn load(path: &Path, known: Option<&Answers>) -> Result<Loaded, LoadError> {
         }
     }
     let names = answers.iter().map(|(name, answer)| (name.clone(), *answer));
-    let rejected = |rejected| LoadError {
-        path: path.clone(),
-        cause: LoadErrorCause::Rejected(rejected),
-        fingerprint: Some(fingerprint),
-    };
     let Accepted {
         config,
         mut warnings,
-    } = parsed.resolve(&names.collect()).map_err(rejected)?;
-    let mut findings = look_at_files(&config, &path.display().to_string());
-    findings.extend(not_done(&config, &path.display().to_string()));
+    } = parsed.resolve(&names.collect())?;
+    let mut findings = look_at_files(&config, &path);
+    findings.extend(not_done(&config, &path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
-        return Err(rejected(Rejected(warnings)));
+        return Err(Rejected(warnings));
     }
-    Ok(Loaded {
-        path: path.clone(),
+    Ok(Services {
         config,
         warnings,
-        answers: Arc::new(answers),
-        fingerprint,
+        answers,
     })
 }
 

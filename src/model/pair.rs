@@ -121,10 +121,19 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// Time between two refreshes of an address's lifetime in the kernel. The lifetime is at
+    /// least twice this and one second more, so that one refresh may come too late.
+    pub const REFRESH: Duration = Duration::from_secs(1);
+
     /// The defaults that go with an advert interval.
     #[must_use]
     pub fn of_interval(advert_interval: Duration) -> Self {
-        let dead_after = advert_interval * 5;
+        Self::of(advert_interval, advert_interval * 5)
+    }
+
+    /// The defaults that go with an advert interval and a time of silence.
+    #[must_use]
+    pub fn of(advert_interval: Duration, dead_after: Duration) -> Self {
         Self {
             advert_interval,
             dead_after,

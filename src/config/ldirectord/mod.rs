@@ -47,13 +47,14 @@ mod tests;
 
 use std::time::Duration;
 
-use directives::{DIRECTIVES, Place, nearest, place};
+use directives::{DIRECTIVES, Place, place};
 use global::GlobalOptions;
 use line::BLANKS;
 use section::{Patterns, Section};
 use value::Value;
 
 use super::diagnostic::Diagnostic;
+use super::nearest::nearest;
 use super::source::{Context, Report, Source, Span, quoted};
 use crate::model::Family;
 

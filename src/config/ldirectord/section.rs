@@ -11,6 +11,7 @@ use super::real::{RawReal, read_real};
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
+use crate::config::nearest::nearest;
 use crate::config::source::{Context, Source, Span, quoted};
 use crate::model::{Family, HttpMethod, Netmask, Pattern, Scheduler};
 
@@ -438,7 +439,7 @@ fn read_scheduler(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Scheduler> 
     };
     value.note_loose(cx, start, end);
     if !scheduler.is_mainline() {
-        let near = super::directives::nearest(word, Scheduler::MAINLINE.into_iter());
+        let near = nearest(word, Scheduler::MAINLINE.into_iter());
         let diagnostic = cx.warning(
             value.span,
             format!("Linux has no scheduler \"{scheduler}\" of its own"),

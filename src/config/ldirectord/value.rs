@@ -5,8 +5,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::directives::nearest;
 use super::line::BLANKS;
+use crate::config::nearest::nearest;
 use crate::config::source::{Context, Source, Span, quoted};
 
 /// A directive with its value.

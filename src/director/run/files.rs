@@ -35,7 +35,9 @@ impl Director {
                 });
             }
             Err(error) => {
-                self.file.fingerprint = error.fingerprint.unwrap_or(self.file.fingerprint);
+                if let Some(fingerprint) = error.fingerprint.clone() {
+                    self.file.fingerprint = fingerprint;
+                }
                 for line in error.lines() {
                     tracing::error!("{line}");
                 }
@@ -93,10 +95,10 @@ impl Director {
         }
         if !self.file.watching && !self.file.loading {
             self.file.watching = true;
-            let (path, known) = (self.file.path.clone(), self.file.fingerprint);
+            let known = self.file.fingerprint.clone();
             let sender = self.sender.clone();
             tokio::task::spawn_blocking(move || {
-                let _ = sender.send(Event::FileChanged(known.renewed(&path)));
+                let _ = sender.send(Event::FileChanged(known.renewed()));
             });
         }
         if let (Some(directory), false) = (
@@ -113,16 +115,18 @@ impl Director {
 
     pub(super) fn take_file_change(&mut self, fingerprint: load::Fingerprint) {
         self.file.watching = false;
-        let changed = !fingerprint.same_content(&self.file.fingerprint);
         if self.file.loading || self.stopping.is_some() {
             return;
         }
-        self.file.fingerprint = fingerprint;
-        if !changed {
+        let before = std::mem::replace(&mut self.file.fingerprint, fingerprint);
+        let changed = self.file.fingerprint.changed(&before);
+        let changed: Vec<String> = changed.map(|path| path.display().to_string()).collect();
+        let Some(path) = changed.first().cloned() else {
             return;
+        };
+        for path in &changed {
+            tracing::info!("Configuration file '{path}' has changed on disk");
         }
-        let path = self.file.path.display().to_string();
-        tracing::info!("Configuration file '{path}' has changed on disk");
         if self.core.config().globals.autoreload {
             tracing::info!(" - reread new configuration");
             self.reload(None);
