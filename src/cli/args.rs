@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::daemon::DEFAULT_STATE;
 use super::failover::Failover;
 use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
@@ -73,6 +74,17 @@ pub(super) struct Run {
     /// The control socket [default: that of the directord.yaml, or /run/directord/control.sock]
     #[arg(long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
+    /// Run as this node of a pair [default: node: of the directord.yaml, or the host name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) node: Option<String>,
+    /// Where a node of a pair keeps what it must not forget
+    #[arg(
+        long,
+        env = "STATE_DIRECTORY",
+        default_value = DEFAULT_STATE,
+        value_name = "DIRECTORY"
+    )]
+    pub(super) state: PathBuf,
     /// Log to standard error, whatever logfile= says
     #[arg(long)]
     pub(super) log_stderr: bool,

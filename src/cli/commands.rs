@@ -110,7 +110,7 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
-    let loaded = match load_or_complain(&options.config) {
+    let loaded = match load_as_or_complain(&options.config, options.node.as_deref()) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -135,6 +135,7 @@ fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
         load: Box::new(|| Ok(loaded)),
         socket: options.socket.clone(),
         default_socket: PathBuf::from(DEFAULT_SOCKET),
+        state: options.state.clone(),
         logger: logger.clone(),
         log,
     };

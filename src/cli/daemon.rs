@@ -1,7 +1,7 @@
 //! Starting the director in this process: limits, kernel, control socket, log, runtime.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -12,11 +12,14 @@ use crate::config::directord::Control;
 use crate::config::{Config, LogTarget};
 use crate::control::Server;
 use crate::director::load::Loaded;
+use crate::director::pair::{self, Plan};
 use crate::director::preflight::{self, Needs};
-use crate::director::{self, Options, Signals};
+use crate::director::{self, Member, Options, Signals};
 use crate::kernel::ipvs::Client;
 use crate::kernel::worker;
 
+/// Where a node of a pair keeps what it must not forget, unless told otherwise.
+pub(super) const DEFAULT_STATE: &str = "/var/lib/directord";
 /// Requests from the control socket that may wait for the director.
 const COMMAND_QUEUE: usize = 64;
 
@@ -28,6 +31,8 @@ pub(super) struct Daemon {
     pub(super) socket: Option<PathBuf>,
     /// The control socket when nobody says which.
     pub(super) default_socket: PathBuf,
+    /// Where a node of a pair keeps what it must not forget.
+    pub(super) state: PathBuf,
     /// The log.
     pub(super) logger: Logger,
     /// What decides where the log goes.
@@ -65,6 +70,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         load,
         socket,
         default_socket,
+        state,
         logger,
         log,
     } = daemon;
@@ -76,6 +82,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         group,
     } = control.cloned().unwrap_or_default();
     let socket = socket.or(configured).unwrap_or(default_socket);
+    let pair = pair_of(&loaded, &state)?;
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
     let config = loaded.config.clone();
@@ -100,6 +107,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
             signals,
             on_config,
             on_ready,
+            pair,
         };
         director::run(options).await.map_err(|error| match &error {
             director::StartError::Kernel(kernel) => with_help(kernel),
@@ -110,6 +118,24 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     });
     runtime.shutdown_background();
     result
+}
+
+/// Starts the thread of the pair, if the configuration has one.
+fn pair_of(loaded: &Loaded, state: &Path) -> anyhow::Result<Option<Member>> {
+    let Some(plan) = Plan::of(loaded)? else {
+        return Ok(None);
+    };
+    let pair = plan.pair.clone();
+    // A connection of its own: a large table in the making holds up no sync daemon.
+    let client = Client::open().map_err(|error| with_help(&error))?;
+    let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
+    let (handle, wishes) =
+        pair::start(plan, kernel, &state.join("epochs")).context("the pair's thread")?;
+    Ok(Some(Member {
+        pair,
+        handle,
+        wishes,
+    }))
 }
 
 /// The error with the command that mends it, if there is one.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::daemon::DEFAULT_STATE;
 use super::daemon::{self, Daemon, LogChoice};
 use super::ldirectord::{self, Complaint, Host, Limits, Paths, Reading, Ready, RunOptions};
 use crate::config::{Diagnostic, LogTarget, Severity};
@@ -97,6 +98,7 @@ fn run(options: RunOptions, ready: Ready) -> anyhow::Result<()> {
         load: Box::new(move || Ok(load::load(&config, None)?)),
         socket: options.socket,
         default_socket: socket_of(&options.instance),
+        state: PathBuf::from(DEFAULT_STATE),
         logger: options.logger,
         log,
     };

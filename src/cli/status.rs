@@ -223,6 +223,7 @@ mod tests {
             uptime_seconds: 4000.0,
             reload_error: None,
             kernel_error: None,
+            pair: None,
             services: vec![ServiceStatus {
                 service: "tcp:192.0.2.100:80".to_owned(),
                 scheduler: "rr".to_owned(),

@@ -16,13 +16,16 @@ pub mod notice;
 pub mod notify;
 pub mod pair;
 pub mod preflight;
+mod realtime;
 pub mod resolve;
 mod run;
 pub mod status;
 
-pub use run::{Options, Signals, StartError, run};
+pub use run::{Member, Options, Signals, StartError, run};
 
 use tokio::sync::oneshot;
+
+use crate::failover;
 
 /// A request from outside, answered through its channel.
 #[derive(Debug)]
@@ -31,4 +34,6 @@ pub enum Command {
     Status(oneshot::Sender<status::Status>),
     /// Read the configuration again. The answer is given when it is in force, or why not.
     Reload(oneshot::Sender<Result<(), String>>),
+    /// An operator's wish for the pair: what was done, or why not.
+    Pair(failover::Command, oneshot::Sender<pair::Answer>),
 }

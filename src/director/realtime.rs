@@ -28,12 +28,10 @@ pub(super) fn prefer_this_thread() {
     }
 }
 
-/// Keeps what the process has in memory now, and each page it touches from now on, from
-/// being paged out, if that is permitted.
+/// Keeps what the process has in memory now from being paged out, if that is permitted. Not
+/// what it will have: the stacks of all threads would be made present in full.
 pub(super) fn lock_memory() {
-    let flags =
-        MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | MlockAllFlags::MCL_ONFAULT;
-    if let Err(error) = mlockall(flags) {
+    if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
         tracing::debug!(%error, "memory cannot be locked");
     }
 }

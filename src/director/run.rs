@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Config;
 use crate::kernel;
 use crate::kernel::worker::Handle as Kernel;
+use crate::model::pair::Pair;
 use crate::model::{Failure, Operation, ServiceKey, Table};
 
 use super::commands::{Command as Program, Runner};
@@ -51,6 +52,18 @@ pub struct Options {
     pub on_config: Box<dyn FnMut(&Config) + Send>,
     /// Called once, when the kernel holds what it should.
     pub on_ready: Box<dyn FnOnce() + Send>,
+    /// The pair that this director is a node of.
+    pub pair: Option<Member>,
+}
+
+/// A node of a pair.
+pub struct Member {
+    /// The pair as configured.
+    pub pair: Pair,
+    /// Its thread.
+    pub handle: super::pair::Handle,
+    /// What the thread asks for.
+    pub wishes: mpsc::UnboundedReceiver<super::pair::Wish>,
 }
 
 /// Why a director could not start or go on.
@@ -201,8 +214,9 @@ impl Director {
             kernel_error: None,
             stopping: None,
             stop_limit: None,
-            pair: None,
+            pair: options.pair.map(|member| pair::Side::new(&config, member)),
         };
+        director.keep_standby();
         (director.on_config)(&config);
         if let Some(directory) = &config.globals.maintenance_directory {
             // Servers in maintenance must not enter service for even one check.
@@ -377,10 +391,8 @@ impl Director {
 
     fn take_command(&mut self, command: Command) {
         match command {
-            Command::Status(reply) => {
-                // The client may have gone meanwhile.
-                let _ = reply.send(self.status(Instant::now()));
-            }
+            Command::Status(reply) => self.answer_status(reply),
+            Command::Pair(command, reply) => self.pass_command(command, reply),
             Command::Reload(reply) => self.reload(Some(reply)),
         }
     }
@@ -447,6 +459,7 @@ impl Director {
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),
             services: self.core.service_statuses(now, &last_round),
+            pair: None,
         }
     }
 }

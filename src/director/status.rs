@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pair::status::PairStatus;
+
 /// State of a director.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -20,6 +22,8 @@ pub struct Status {
     pub kernel_error: Option<String>,
     /// Every managed virtual service, in the order of `ipvsadm -L`.
     pub services: Vec<ServiceStatus>,
+    /// The pair, if this director is a node of one.
+    pub pair: Option<PairStatus>,
 }
 
 /// State of a virtual service.

@@ -134,6 +134,11 @@ impl Guard {
         self.child.start_kill()
     }
 
+    /// A report that is there already.
+    pub fn try_report(&self) -> Option<Report> {
+        Report::decode(&self.channel.take().ok()??)
+    }
+
     /// Its process id; `None` when it has ended and was waited for.
     pub fn id(&self) -> Option<u32> {
         self.child.id()

@@ -123,7 +123,7 @@ impl Keeper {
 
     /// Ends the guard; nothing is held any more.
     pub(super) fn end(mut self) {
-        let _ = self.ask(guard::Guard::forget);
+        let _ = self.ask(Guard::forget);
     }
 
     fn ask(
@@ -169,9 +169,10 @@ impl Keeper {
                 vec![Event::AddressMissing { instance }]
             }
             Some(Report::Foreign { address, mac }) => {
-                let owners = self.held.values().filter(|holding| {
-                    holding.addresses.iter().any(|vip| vip.address == address)
-                });
+                let owners = self
+                    .held
+                    .values()
+                    .filter(|holding| holding.addresses.iter().any(|vip| vip.address == address));
                 owners
                     .map(|holding| Event::ForeignClaim {
                         instance: InstanceId::of(&holding.instance),
@@ -276,5 +277,8 @@ fn setup(plan: &Plan, routes: &[FarewellRoute]) -> (Setup, BTreeMap<usize, usize
         adopt: Vec::new(),
     };
     let places = routes.iter().enumerate();
-    (setup, places.map(|(place, route)| (route.link, place)).collect())
+    (
+        setup,
+        places.map(|(place, route)| (route.link, place)).collect(),
+    )
 }

@@ -249,7 +249,13 @@ impl Node {
     }
 
     fn tell_all(&mut self) {
-        let names: Vec<String> = self.plan.pair.instances.iter().map(|i| i.name.clone()).collect();
+        let names: Vec<String> = self
+            .plan
+            .pair
+            .instances
+            .iter()
+            .map(|i| i.name.clone())
+            .collect();
         names.iter().for_each(|name| self.tell_local(name));
     }
 
@@ -260,11 +266,10 @@ impl Node {
         let Some(carrier) = summary.carrier else {
             return;
         };
-        let small = |number: u16| u8::try_from(number).unwrap_or(u8::MAX);
         let local = Local {
-            reachable: small(summary.reachable),
-            total: small(summary.total),
-            unknown: small(summary.unknown),
+            reachable: summary.reachable,
+            total: summary.total,
+            unknown: summary.unknown,
             weight: summary.weight,
             fault: None,
             ready: self.ready,

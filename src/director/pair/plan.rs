@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::keys::{self, KeyFileError};
+use crate::config::directord::digest;
+use crate::director::load::Loaded;
 use crate::failover::{
     ConfigDigest, Key, KeyId, Keys, Settings, SettingsError, SoftwareVersion, advert::BadKey,
 };
@@ -13,8 +15,6 @@ use crate::model::pair::Pair;
 pub struct Plan {
     /// The configuration.
     pub pair: Pair,
-    /// File of the configuration, for messages.
-    pub file: PathBuf,
     pub(super) settings: Settings,
 }
 
@@ -33,16 +33,16 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Reads the keys and puts everything together. `digest` is that of the part of the
-    /// configuration that both nodes share.
-    pub fn new(pair: Pair, file: PathBuf, digest: [u8; 8]) -> Result<Self, PlanError> {
+    /// Of a configuration, `None` when it has no pair. Reads the keys.
+    pub fn of(loaded: &Loaded) -> Result<Option<Self>, PlanError> {
+        let pair = loaded.document.as_ref().and_then(|d| d.pair.clone());
+        let Some(pair) = pair else {
+            return Ok(None);
+        };
         let keys = read_keys(&pair)?;
-        let settings = Settings::new(&pair, keys, ConfigDigest(digest), version())?;
-        Ok(Self {
-            pair,
-            file,
-            settings,
-        })
+        let digest = ConfigDigest(digest(&pair, &loaded.config));
+        let settings = Settings::new(&pair, keys, digest, version())?;
+        Ok(Some(Self { pair, settings }))
     }
 }
 

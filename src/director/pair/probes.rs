@@ -39,7 +39,10 @@ impl Probes {
     ) {
         let mut by_interface: BTreeMap<&InterfaceName, Vec<_>> = BTreeMap::new();
         for vip in &instance.addresses {
-            by_interface.entry(&vip.interface).or_default().push(vip.address);
+            by_interface
+                .entry(&vip.interface)
+                .or_default()
+                .push(vip.address);
         }
         let mut tasks = Vec::new();
         let mut result = Ok(());
@@ -55,7 +58,10 @@ impl Probes {
         }
         self.0.insert(id, Running(tasks));
         // The thread outlives its probes.
-        let _ = events.send(Event::ProbeStarted { instance: id, result });
+        let _ = events.send(Event::ProbeStarted {
+            instance: id,
+            result,
+        });
     }
 
     /// Ends the probe of an instance, if one runs.

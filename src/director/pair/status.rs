@@ -298,9 +298,9 @@ impl Node {
             admin_standby: view.admin_standby,
             pinned_seconds: view.pinned.map(|time| time.as_secs_f64()),
             moves: view.moves,
-            step: view.step.map(|(step, time)| {
-                format!("{step}, for {:.1} s", time.as_secs_f64())
-            }),
+            step: view
+                .step
+                .map(|(step, time)| format!("{step}, for {:.1} s", time.as_secs_f64())),
             failures: view
                 .failures
                 .iter()

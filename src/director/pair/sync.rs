@@ -143,9 +143,8 @@ mod tests {
     }
 
     fn parts(list: &[(&str, u8, SyncPart)]) -> Parts {
-        let entry = |(name, id, part): &(&str, u8, SyncPart)| {
-            ((*name).to_owned(), (sync(*id), *part))
-        };
+        let entry =
+            |(name, id, part): &(&str, u8, SyncPart)| ((*name).to_owned(), (sync(*id), *part));
         Parts(list.iter().map(entry).collect())
     }
 

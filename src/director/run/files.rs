@@ -18,9 +18,14 @@ impl Director {
         self.file.loading = true;
         self.notifier.send("RELOADING=1");
         let (path, known) = (self.file.path.clone(), Arc::clone(&self.file.answers));
+        let node = self.pair.as_ref().map(|side| side.node().to_owned());
         let sender = self.sender.clone();
         tokio::task::spawn_blocking(move || {
-            let _ = sender.send(Event::Loaded(load::load(&path, Some(&known))));
+            let _ = sender.send(Event::Loaded(load::load_as(
+                &path,
+                Some(&known),
+                node.as_deref(),
+            )));
         });
     }
 
@@ -59,12 +64,20 @@ impl Director {
                 self.finish_reload(&Err("the director is stopping".to_owned()));
             }
             Ok(table) => {
+                let plan = match self.plan_pair(&loaded) {
+                    Ok(plan) => plan,
+                    Err(error) => {
+                        tracing::error!(%error, "the new configuration is not used");
+                        return self.finish_reload(&Err(error));
+                    }
+                };
                 loaded.log_warnings();
                 let before = children::names(self.core.config());
                 let config = Arc::new(loaded.config);
                 self.file.answers = loaded.answers;
                 self.file.fingerprint = loaded.fingerprint;
                 self.core.reload(Arc::clone(&config), table, now);
+                self.take_plan(plan, &config);
                 (self.on_config)(&config);
                 for program in children::reload(&before, &children::names(&config)) {
                     self.runner.run(children::CONCERN, program);

@@ -10,8 +10,10 @@ use crate::config::Config;
 use crate::model::ServiceKey;
 use crate::model::pair::{Instance, Pair, Standby, TrackKind};
 
-use super::super::pair::{Handle, Request, Wish};
-use super::Director;
+use super::super::pair::{Answer, Handle, Plan, Request, Wish};
+use super::super::status::Status;
+use super::{Director, Loaded, Member};
+use crate::failover::Command;
 
 /// How long a takeover waits for the kernel to take a table: longer than any table takes
 /// that is warm, shorter than a client's patience.
@@ -21,6 +23,7 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(8);
 
 /// What the event loop keeps of the pair.
 pub(super) struct Side {
+    node: String,
     handle: Handle,
     wishes: mpsc::UnboundedReceiver<Wish>,
     instances: Vec<Instance>,
@@ -45,13 +48,14 @@ struct Preparing {
 
 impl Side {
     /// A side for a running pair thread.
-    pub(super) fn new(
-        pair: &Pair,
-        config: &Config,
-        handle: Handle,
-        wishes: mpsc::UnboundedReceiver<Wish>,
-    ) -> Self {
+    pub(super) fn new(config: &Config, member: Member) -> Self {
+        let Member {
+            pair,
+            handle,
+            wishes,
+        } = member;
         let mut side = Self {
+            node: pair.local.name.clone(),
             handle,
             wishes,
             instances: Vec::new(),
@@ -63,8 +67,13 @@ impl Side {
             release_limit: None,
             ended: false,
         };
-        side.take_config(pair, config);
+        side.take_config(&pair, config);
         side
+    }
+
+    /// This node's name: which one it is does not change with a reload.
+    pub(super) fn node(&self) -> &str {
+        &self.node
     }
 
     fn take_config(&mut self, pair: &Pair, config: &Config) {
@@ -107,6 +116,62 @@ fn belongs(key: &ServiceKey, instance: &Instance, pair: &Pair) -> bool {
 }
 
 impl Director {
+    /// Keeps what a cold standby does not want out of the kernel.
+    pub(super) fn keep_standby(&mut self) {
+        if let Some(side) = &self.pair {
+            self.core.set_passive(side.passive());
+        }
+    }
+
+    /// The plan of a new configuration for the pair that runs; `None` without a pair. A pair
+    /// neither begins nor ends with a reload.
+    pub(super) fn plan_pair(&self, loaded: &Loaded) -> Result<Option<Plan>, String> {
+        let plan = Plan::of(loaded).map_err(|error| error.to_string())?;
+        match (&self.pair, plan) {
+            (None, Some(_)) => Err("a pair begins with a restart, not with a reload".to_owned()),
+            (Some(_), None) => Err("a pair ends with a restart, not with a reload".to_owned()),
+            (_, plan) => Ok(plan),
+        }
+    }
+
+    /// Takes a new configuration of the pair into force.
+    pub(super) fn take_plan(&mut self, plan: Option<Plan>, config: &Config) {
+        if let (Some(side), Some(plan)) = (&mut self.pair, plan) {
+            side.take_config(&plan.pair, config);
+            side.handle.send(Request::Ready(false));
+            side.handle.send(Request::Reconfigure(Box::new(plan)));
+        }
+        self.keep_standby();
+    }
+
+    /// Answers with everything that is known, the pair's thread asked.
+    pub(super) fn answer_status(&self, reply: oneshot::Sender<Status>) {
+        let mut status = self.status(Instant::now());
+        let side = self.pair.as_ref().filter(|side| !side.ended);
+        let answer = side.map(|side| {
+            let (sender, answer) = oneshot::channel();
+            side.handle.send(Request::Status(sender));
+            answer
+        });
+        tokio::spawn(async move {
+            if let Some(answer) = answer {
+                status.pair = answer.await.ok();
+            }
+            // The client may have gone meanwhile.
+            let _ = reply.send(status);
+        });
+    }
+
+    /// Passes an operator's wish on to the pair.
+    pub(super) fn pass_command(&self, command: Command, reply: oneshot::Sender<Answer>) {
+        match self.pair.as_ref().filter(|side| !side.ended) {
+            Some(side) => side.handle.send(Request::Command(command, reply)),
+            None => {
+                let _ = reply.send(Err("this director is not a node of a pair".to_owned()));
+            }
+        }
+    }
+
     /// The next wish of the pair's thread; never, without a pair.
     pub(super) async fn next_wish(side: &mut Option<Side>) -> Option<Wish> {
         match side {
@@ -139,9 +204,7 @@ impl Director {
             None => {
                 side.ended = true;
                 if self.stopping.is_none() {
-                    tracing::error!(
-                        "the pair's thread has ended by itself; the peer takes over"
-                    );
+                    tracing::error!("the pair's thread has ended by itself; the peer takes over");
                 }
             }
         }
@@ -167,7 +230,7 @@ impl Director {
         }
         if !side.told_ready && core.is_settled() && core.is_fresh() {
             side.told_ready = true;
-            side.handle.send(Request::Ready);
+            side.handle.send(Request::Ready(true));
         }
         let tracks = side.instances.iter().flat_map(|instance| &instance.tracks);
         for track in tracks {
@@ -202,9 +265,7 @@ impl Director {
     /// Whether an orderly end still waits for the pair.
     pub(super) fn is_releasing(&self, now: Instant) -> bool {
         let side = self.pair.as_ref();
-        side.is_some_and(|side| {
-            !side.ended && side.release_limit.is_some_and(|limit| now < limit)
-        })
+        side.is_some_and(|side| !side.ended && side.release_limit.is_some_and(|limit| now < limit))
     }
 }
 
