@@ -150,7 +150,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The checksums were computed by hand; `tcpdump -vv` says "icmp6 sum ok".
+    /// The checksums were computed by another program; `tcpdump -vv` says "icmp6 sum ok".
     #[test]
     fn golden_frames() {
         assert_eq!(
