@@ -1,6 +1,11 @@
 //! The guard process with a main process that dies, stalls and wakes up again, on a segment
 //! with a neighbour that sees everything.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "measured times, and what the played main process says"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
@@ -154,7 +159,7 @@ impl Main {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 }
 
@@ -233,7 +238,7 @@ fn signals_that_end_programs_do_not_end_the_guard() {
         let _neighbour = Neighbour::connect();
         block_on(async {
             let (guard, _) = start_holding().await;
-            let id = Pid::from_raw(guard.id().unwrap() as i32);
+            let id = Pid::from_raw(guard.id().unwrap().cast_signed());
             for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
                 kill(id, signal).unwrap();
             }
@@ -301,7 +306,9 @@ fn announcements_come_in_rounds_and_end_with_the_release() {
             report(&guard, |report| matches!(report, Report::Released { .. })).await;
             let arp = |frames: &[(Duration, Vec<u8>)], operation: u8| {
                 let of = |frame: &&(Duration, Vec<u8>)| {
-                    frame.1[12..14] == [8, 6] && frame.1[21] == operation
+                    frame.1[12..14] == [8, 6]
+                        && frame.1[21] == operation
+                        && frame.1[28..32] == [192, 0, 2, 100]
                 };
                 frames.iter().filter(of).count()
             };
@@ -312,7 +319,7 @@ fn announcements_come_in_rounds_and_end_with_the_release() {
                 .iter()
                 .filter(|(_, frame)| frame[12..14] == [0x86, 0xdd] && frame.get(54) == Some(&136));
             assert_eq!(advertisements.count(), 4);
-            let later = capture.hear(Duration::from_millis(1000));
+            let later = capture.hear(Duration::from_secs(1));
             assert_eq!((arp(&later, 1), arp(&later, 2)), (0, 0));
         });
     });

@@ -141,7 +141,12 @@ impl Process {
         loop {
             self.outbox.flush(&self.channel);
             let actions = match self.wake(gone).await {
-                Wake::Messages(requests) => self.core.receive(requests, since_boot()),
+                Wake::Messages(requests) => {
+                    if self.receive(requests).await {
+                        return self.say_goodbye();
+                    }
+                    continue;
+                }
                 Wake::Gone => {
                     gone = true;
                     self.core.event(Event::Gone, since_boot())
@@ -162,10 +167,23 @@ impl Process {
                 Wake::Time => self.core.tick(since_boot()),
             };
             if self.carry_out(actions).await {
-                self.say_goodbye();
-                return;
+                return self.say_goodbye();
             }
         }
+    }
+
+    /// Takes messages, each carried out before the next. Whether it was the end.
+    async fn receive(&mut self, requests: Vec<Request>) -> bool {
+        let due = self.core.hear(&requests, since_boot());
+        let mut ended = self.carry_out(due).await;
+        for request in requests {
+            if ended {
+                return true;
+            }
+            let actions = self.core.receive(request, since_boot());
+            ended = self.carry_out(actions).await;
+        }
+        ended
     }
 
     /// Waits for the next thing; messages come before anything else.
@@ -256,11 +274,11 @@ impl Process {
                 address,
                 lifetime,
             } => {
-                let result = self.host.add(&address, lifetime).await;
+                let is_back = self.host.add(&address, lifetime).await.is_ok();
                 Some(Event::Restored {
                     instance,
                     address,
-                    result,
+                    is_back,
                 })
             }
             Action::Announce {
@@ -300,9 +318,12 @@ impl Process {
         let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         let writable = poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0);
         let last = self.log.iter().rev().take(8).rev();
-        let text: String = last
-            .map(|line| format!("directord guard: {line}\n"))
-            .collect();
+        let text = last.fold(String::new(), |text, line| {
+            text + &format!(
+                "directord guard: {line}
+"
+            )
+        });
         if writable {
             let _ = stderr.lock().write_all(text.as_bytes());
         }
