@@ -12,6 +12,8 @@ use std::process::Command;
 
 #[path = "cli/parity.rs"]
 mod parity;
+#[path = "cli/yaml.rs"]
+mod yaml;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,10 +53,14 @@ fn golden(name: &str, actual: &str) {
 
 /// Files of a directory of the project, as paths from there.
 fn files(directory: &str) -> Vec<String> {
+    files_of(directory, "cf")
+}
+
+fn files_of(directory: &str, extension: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join(directory))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "cf"))
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == extension))
         .map(|name| format!("{directory}/{name}"))
         .collect();
     names.sort();

@@ -16,14 +16,22 @@ mod api {
 
 #[path = "kernel/differential.rs"]
 mod differential;
+#[path = "kernel/guard.rs"]
+mod guard;
 #[path = "kernel/lab.rs"]
 mod lab;
+#[path = "kernel/lease.rs"]
+mod lease;
 #[path = "kernel/measure.rs"]
 mod measure;
+#[path = "kernel/neighbour.rs"]
+mod neighbour;
 #[path = "kernel/notes.rs"]
 mod notes;
 #[path = "kernel/process.rs"]
 mod process;
+#[path = "kernel/segment.rs"]
+mod segment;
 #[path = "kernel/traffic.rs"]
 mod traffic;
 #[path = "kernel/witness.rs"]

@@ -308,8 +308,10 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let observed = open_kernel()?.dump()?;
+    let pair = loaded.document.as_ref().and_then(|d| d.pair.as_ref());
+    let needs = Needs::of(&loaded.config).without_addresses_of(pair);
     let config = Arc::new(loaded.config);
-    for finding in runtime()?.block_on(preflight::look(&Needs::of(&config))) {
+    for finding in runtime()?.block_on(preflight::look(&needs)) {
         complain(&format!("directord: warning: {finding}"));
     }
     let before: Table = config

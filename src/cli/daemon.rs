@@ -86,11 +86,12 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
     let config = loaded.config.clone();
+    let configured_pair = pair.as_ref().map(|member| member.pair.clone());
     let on_ready = Box::new(move || {
         ready();
         // After the start, so as not to hold it up.
         tokio::spawn(async move {
-            let needs = Needs::of(&config);
+            let needs = Needs::of(&config).without_addresses_of(configured_pair.as_ref());
             drop(config);
             for finding in preflight::look(&needs).await {
                 tracing::warn!("{finding}");

@@ -1,5 +1,6 @@
 //! Turns the text of an `ldirectord.cf` into a configuration or into every mistake in
 //! it. Pure: the caller reads the file, resolves the names and opens what is named.
+//! [`directord`] reads what goes beyond that, a pair above all, from a `directord.yaml`.
 //!
 //! ```text
 //! bytes ─► ldirectord::parse ─► Parsed ──── names() ───► caller resolves ─┐

@@ -203,3 +203,32 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
         .insert(hyper::header::CONTENT_TYPE, value);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_socket_belongs_to_the_group_that_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        let (sender, _commands) = mpsc::channel(1);
+        // Another group than the own one when that may be given, else the own one.
+        let other = nix::unistd::Group::from_name("adm").ok().flatten();
+        let own = nix::unistd::Group::from_gid(nix::unistd::getgid()).unwrap();
+        let is_root = nix::unistd::geteuid().is_root();
+        let group = other.filter(|_| is_root).or(own).unwrap();
+        let server = Server::start(&path, Some(&group.name), sender.clone())
+            .await
+            .unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!(metadata.gid(), group.gid.as_raw());
+        assert_eq!(metadata.mode() & 0o777, 0o660);
+        drop(server);
+        let missing = Server::start(&path, Some("no-such-group"), sender).await;
+        assert!(matches!(missing, Err(ServerError::NoGroup(_))));
+        assert!(!path.exists());
+    }
+}

@@ -409,3 +409,72 @@ fn has_directory(file: &str) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CF: &str = "virtual=192.0.2.100:80\n\treal=192.0.2.21:80 gate\n\tchecktype=connect\n";
+    const YAML: &str = "services: b.cf\ncontrol: { socket: /run/x.sock, group: adm }\n";
+
+    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        directory
+    }
+
+    /// Writes a file with a time of its own, whatever the clock's steps.
+    fn rewrite(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(10);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(later).unwrap();
+    }
+
+    #[test]
+    fn both_formats_give_the_same_services() {
+        let files = directory(&[("a.yaml", YAML), ("b.cf", CF)]);
+        let both = load(&files.path().join("a.yaml"), None).unwrap();
+        let alone = load(&files.path().join("b.cf"), None).unwrap();
+        assert_eq!(both.config, alone.config);
+        assert_eq!(alone.document, None);
+        let document = both.document.unwrap();
+        assert_eq!(document.control.group.as_deref(), Some("adm"));
+        assert_eq!(document.services, files.path().join("b.cf"));
+    }
+
+    #[test]
+    fn both_files_are_watched() {
+        let files = directory(&[("a.yaml", YAML), ("b.cf", CF)]);
+        let (yaml, cf) = (files.path().join("a.yaml"), files.path().join("b.cf"));
+        let first = load(&yaml, None).unwrap().fingerprint;
+        let watched: Vec<&Path> = first.files().collect();
+        assert_eq!(watched, [&*yaml, &*cf]);
+        let changed = |after: &Fingerprint, before: &Fingerprint| {
+            let paths = after.changed(before);
+            paths.map(Path::to_owned).collect::<Vec<_>>()
+        };
+        rewrite(&cf, CF);
+        let touched = first.clone().renewed();
+        assert!(touched != first && changed(&touched, &first).is_empty());
+        rewrite(&cf, &CF.replace("gate", "masq"));
+        let second = first.clone().renewed();
+        assert_eq!(changed(&second, &first), std::slice::from_ref(&cf));
+        std::fs::remove_file(&cf).unwrap();
+        assert_eq!(second.clone().renewed(), second);
+    }
+
+    #[test]
+    fn services_that_are_not_there_yet_are_watched_too() {
+        let files = directory(&[("a.yaml", YAML)]);
+        let error = load(&files.path().join("a.yaml"), None).unwrap_err();
+        assert!(error.to_string().contains("b.cf cannot be read"), "{error}");
+        let before = error.fingerprint.unwrap();
+        std::fs::write(files.path().join("b.cf"), CF).unwrap();
+        let after = before.clone().renewed();
+        let changed: Vec<&Path> = after.changed(&before).collect();
+        assert_eq!(changed, [files.path().join("b.cf")]);
+    }
+}

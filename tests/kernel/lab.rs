@@ -37,6 +37,21 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// As [`on_a_thread`], while no other test runs that asks for a namespace: times are
+/// measured. Needs root only, not IPVS.
+pub(crate) fn undisturbed(test: impl FnOnce() + Send + 'static) {
+    let _alone = MODULE.write().unwrap_or_else(PoisonError::into_inner);
+    if Uid::effective().is_root() {
+        on_a_thread(test);
+    } else {
+        assert!(
+            !is_promised(),
+            "DIRECTORD_LAB=1 promises a kernel: needs root"
+        );
+        say("needs root");
+    }
+}
+
 /// Runs a test on a thread in a fresh network namespace whose `lo` is up.
 pub(crate) fn on_a_thread(test: impl FnOnce() + Send + 'static) {
     let body = thread::spawn(move || {

@@ -8,8 +8,7 @@ use super::value::{
     AbsolutePath, Address, HttpUrl, Interface, List, Name, Named, Number, OneOrMore, Prefixed,
     Socket, Text, Time,
 };
-use crate::config::nearest::nearest;
-use crate::config::source::{Context, quoted};
+use crate::config::source::Context;
 
 /// Milliseconds of a second, a minute, an hour and a day.
 const S: u64 = 1000;
@@ -36,7 +35,7 @@ pub(super) type PerNode<T> = Named<T, NODE_NAME, 2, 2>;
 mapping! {
     /// A directord.yaml: services to balance and, with `nodes`, the active/standby pair that
     /// serves them. The same file on both nodes.
-    File {
+    Top {
         /// Name of the pair; adverts of another one are foreign.
         cluster: Optional<Name<64>>,
         /// Which of the nodes this host is; the host name when missing, full or short.
@@ -284,26 +283,9 @@ mapping! {
     }
 }
 
-/// Reports a name that is none of the nodes.
-pub(super) fn unknown_node<'a>(
-    cx: &mut Context<'_>,
-    span: crate::config::source::Span,
-    name: &str,
-    nodes: impl Iterator<Item = &'a str> + Clone,
-) {
-    let near = nearest(name, nodes.clone());
-    let names: Vec<&str> = nodes.collect();
-    let help = match near {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("the nodes are {}", names.join(" and ")),
-    };
-    cx.error(span, format!("{} is none of the nodes", quoted(name)))
-        .help(help);
-}
-
 /// The schema of a whole file.
 pub(super) fn schema() -> Schema {
-    let mut schema = schemars::schema_for!(File);
+    let mut schema = schemars::schema_for!(Top);
     // What only a pair needs goes together.
     let pair = ["cluster", "nodes", "links", "failover"];
     let mut dependent = serde_json::Map::new();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::file::{AddressEntry, FailoverEntry, HooksEntry, InstanceEntry, SyncEntry};
 use super::pair::{Nodes, Places};
-use super::read::{Marked, Optional, given, is_bad, value};
+use super::read::{Marked, OptionalKey as _};
 use super::track;
 use super::value::{AbsolutePath, OneOrMore};
 use crate::config::source::{Context, Span};
@@ -39,7 +39,7 @@ fn instance(
     timing: Option<Timing>,
     places: &mut Places,
 ) -> Instance {
-    let prefer = match (given(&entry.prefer), nodes) {
+    let prefer = match (entry.prefer.given(), nodes) {
         (Some(prefer), Some(nodes)) => nodes.find(cx, &prefer.value.0, prefer.span),
         _ => None,
     };
@@ -66,16 +66,19 @@ fn instance(
         name: name.to_owned(),
         prefer: prefer.map(|node| node.id),
         addresses,
-        sync: given(&entry.sync).and_then(|sync| sync_of(cx, &sync.value)),
-        standby: match value(&entry.standby) {
+        sync: entry.sync.given().and_then(|sync| sync_of(cx, &sync.value)),
+        standby: match entry.standby.value() {
             Some(StandbyWord::Cold) => Standby::Cold,
             Some(StandbyWord::Warm) | None => Standby::Warm,
         },
-        strict: value(&entry.strict).copied().unwrap_or(false),
-        tracks: given(&entry.track).map_or_else(Vec::new, |tracks| {
+        strict: entry.strict.value().copied().unwrap_or(false),
+        tracks: entry.track.given().map_or_else(Vec::new, |tracks| {
             track::lower(cx, &tracks.value, timing, places)
         }),
-        hooks: given(&entry.hooks).map_or_else(Hooks::default, |hooks| hooks_of(&hooks.value)),
+        hooks: entry
+            .hooks
+            .given()
+            .map_or_else(Hooks::default, |hooks| hooks_of(&hooks.value)),
     }
 }
 
@@ -86,14 +89,14 @@ fn address(cx: &mut Context<'_>, entry: &Marked<AddressEntry>) -> Option<Virtual
         usable(cx, address)?;
     }
     let interface = entry.interface.given();
-    if let (Some(address), Some(label)) = (address, given(&entry.label))
+    if let (Some(address), Some(label)) = (address, entry.label.given())
         && address.value.address.is_ipv6()
     {
         cx.error(label.span, "IPv6 addresses have no label")
             .help("remove it");
         return None;
     }
-    if let (Some(interface), Some(label)) = (interface, given(&entry.label)) {
+    if let (Some(interface), Some(label)) = (interface, entry.label.given()) {
         let name = interface.value.0.as_str();
         let rest = label.value.0.strip_prefix(name);
         if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
@@ -141,7 +144,7 @@ fn usable(cx: &mut Context<'_>, address: &Marked<super::value::Prefixed>) -> Opt
 }
 
 fn sync_of(cx: &mut Context<'_>, entry: &SyncEntry) -> Option<Sync> {
-    let group = given(&entry.group);
+    let group = entry.group.given();
     if let Some(group) = group
         && !group.value.0.is_multicast()
     {
@@ -150,32 +153,31 @@ fn sync_of(cx: &mut Context<'_>, entry: &SyncEntry) -> Option<Sync> {
             .help("write 224.0.0.81, or remove the key");
         return None;
     }
-    if is_bad(&entry.group) {
+    if entry.group.is_bad() {
         return None;
     }
     Some(Sync {
         interface: entry.interface.given()?.value.0.clone(),
         id: entry.id.given()?.value.u8(),
-        max_length: value(&entry.max_length).map_or(0, |length| length.u16()),
+        max_length: entry.max_length.value().map_or(0, |length| length.u16()),
         group: group.map(|group| group.value.0),
-        port: value(&entry.port).map_or(0, |port| port.u16()),
-        ttl: value(&entry.ttl).map_or(0, |ttl| ttl.u8()),
+        port: entry.port.value().map_or(0, |port| port.u16()),
+        ttl: entry.ttl.value().map_or(0, |ttl| ttl.u8()),
     })
 }
 
 fn hooks_of(entry: &HooksEntry) -> Hooks {
     fn paths<const MAX: usize>(
-        slot: &Optional<OneOrMore<AbsolutePath, MAX>>,
+        paths: Option<&OneOrMore<AbsolutePath, MAX>>,
     ) -> Vec<std::path::PathBuf> {
-        value(slot).map_or_else(Vec::new, |paths| {
-            paths.0.given().map(|path| path.value.0.clone()).collect()
-        })
+        let paths = paths.into_iter().flat_map(|paths| paths.0.given());
+        paths.map(|path| path.value.0.clone()).collect()
     }
     Hooks {
-        after_active: paths(&entry.after_active),
-        before_release: paths(&entry.before_release),
-        after_release: paths(&entry.after_release),
-        after_fault: paths(&entry.after_fault),
+        after_active: paths(entry.after_active.value()),
+        before_release: paths(entry.before_release.value()),
+        after_release: paths(entry.after_release.value()),
+        after_fault: paths(entry.after_fault.value()),
     }
 }
 

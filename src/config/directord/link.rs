@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::file::LinkEntry;
 use super::pair::Nodes;
-use super::read::{Marked, given, is_bad, value};
+use super::read::{Marked, OptionalKey as _};
 use super::value::{Address, List};
 use crate::config::source::{Context, Span, quoted};
 use crate::model::pair::{DEFAULT_PORT, Link, LinkSource, LinkTarget};
@@ -42,13 +42,10 @@ pub(super) fn lower<const MAX: usize>(
 fn link(cx: &mut Context<'_>, entry: &Marked<LinkEntry>, nodes: Option<&Nodes>) -> Option<Link> {
     let (span, entry) = (entry.span, &entry.value);
     let target = target(cx, entry, span, nodes);
-    let source = source(cx, entry, span, nodes);
-    let (to, implied) = target?;
-    let source = match source? {
-        Some(source) => source,
-        // A unicast link says which address is this host's.
-        None => LinkSource::Address(implied?),
-    };
+    // A unicast link says which address is this host's.
+    let own = target.and_then(|(_, own)| own);
+    let source = source(cx, entry, span, nodes, own);
+    let ((to, _), source) = (target?, source?);
     families(cx, entry, &source, to, span)?;
     Some(Link {
         name: entry.name.given()?.value.0.clone(),
@@ -80,7 +77,7 @@ fn target(
         );
         return None;
     }
-    if let Some(group) = given(&entry.multicast) {
+    if let Some(group) = entry.multicast.given() {
         let address = group.value.0;
         if !address.is_multicast() {
             let message = format!("{address} is no multicast address");
@@ -92,7 +89,7 @@ fn target(
         }
         return Some((LinkTarget::Multicast(address), None));
     }
-    if let Some(broadcast) = given(&entry.broadcast) {
+    if let Some(broadcast) = entry.broadcast.given() {
         if !broadcast.value {
             cx.error(broadcast.span, "broadcast: false names nobody")
                 .help("remove it and write multicast or unicast, or write broadcast: true");
@@ -108,7 +105,7 @@ fn unicast(
     entry: &LinkEntry,
     nodes: &Nodes,
 ) -> Option<(LinkTarget, Option<IpAddr>)> {
-    let unicast = given(&entry.unicast)?;
+    let unicast = entry.unicast.given()?;
     let entries = unicast.value.0.iter().map(|(name, slot)| (name, slot));
     let (local, peer) = nodes.split(cx, entries, unicast.span)?;
     let (own, other) = (host(cx, local)?, host(cx, peer)?);
@@ -148,13 +145,14 @@ fn host(cx: &mut Context<'_>, address: &Marked<Address>) -> Option<IpAddr> {
     Some(ip)
 }
 
-/// How the link finds its interface; `Some(None)` when only the target can tell.
+/// How the link finds its interface; `own` is what a unicast target says about it.
 fn source(
     cx: &mut Context<'_>,
     entry: &LinkEntry,
     span: Span,
     nodes: Option<&Nodes>,
-) -> Option<Option<LinkSource>> {
+    own: Option<IpAddr>,
+) -> Option<LinkSource> {
     let forms = [
         ("interface", entry.interface.is_some()),
         ("address", entry.address.is_some()),
@@ -174,20 +172,20 @@ fn source(
         );
         return None;
     }
-    if is_bad(&entry.interface) || is_bad(&entry.address) || is_bad(&entry.prefix) {
+    if entry.interface.is_bad() || entry.address.is_bad() || entry.prefix.is_bad() {
         return None;
     }
-    if let Some(interface) = value(&entry.interface) {
-        return Some(Some(LinkSource::Interface(interface.0.clone())));
+    if let Some(interface) = entry.interface.value() {
+        return Some(LinkSource::Interface(interface.0.clone()));
     }
-    if let Some(address) = given(&entry.address) {
+    if let Some(address) = entry.address.given() {
         let entries = address.value.0.iter().map(|(name, slot)| (name, slot));
         let (local, peer) = nodes?.split(cx, entries, address.span)?;
         host(cx, peer)?;
-        return Some(Some(LinkSource::Address(host(cx, local)?)));
+        return Some(LinkSource::Address(host(cx, local)?));
     }
-    let Some(prefix) = given(&entry.prefix) else {
-        return Some(None);
+    let Some(prefix) = entry.prefix.given() else {
+        return own.map(LinkSource::Address);
     };
     let Some((length, network)) = prefix.value.length.zip(prefix.value.network()) else {
         cx.error(prefix.span, "the length of the prefix is missing")
@@ -200,7 +198,7 @@ fn source(
             .help(format!("write {network}/{length}"));
         return None;
     }
-    Some(Some(LinkSource::Prefix { network, length }))
+    Some(LinkSource::Prefix { network, length })
 }
 
 /// Source and target must be of one family.
@@ -225,7 +223,7 @@ fn families(
     if of_source.is_ipv4() == wants_ipv4 {
         return Some(());
     }
-    let span = given(&entry.multicast).map_or(span, |group| group.span);
+    let span = entry.multicast.given().map_or(span, |group| group.span);
     let message = match to {
         LinkTarget::Broadcast => "IPv6 has no broadcast",
         LinkTarget::Unicast(_) | LinkTarget::Multicast(_) => {

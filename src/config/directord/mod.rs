@@ -46,8 +46,8 @@ use super::diagnostic::Diagnostic;
 use super::effective::Config;
 use super::source::{Context, Report, Source};
 use crate::model::pair::Pair;
-use file::File;
-use read::{Marked, Read as _, given, value};
+use file::Top;
+use read::{Marked, OptionalKey as _, Read as _};
 
 /// The host that a file is read on: which of the nodes it is.
 #[derive(Debug, Clone, Copy)]
@@ -101,7 +101,7 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
         report: &mut report,
     };
     let tree = node::read(&mut cx);
-    let file = tree.and_then(|tree| File::read(&mut cx, &tree));
+    let file = tree.and_then(|tree| Top::read(&mut cx, &tree));
     let mut services = None;
     let mut control = Control::default();
     let mut lowered = None;
@@ -203,7 +203,7 @@ pub fn is_directord_yaml(path: &Path, text: &[u8]) -> bool {
         .iter()
         .take_while(|b| b.is_ascii_lowercase() || **b == b'_');
     let key = std::str::from_utf8(&first[..word.count()]).unwrap_or_default();
-    first == b"---" || (File::KEYS.contains(&key) && first[key.len()..].starts_with(b":"))
+    first == b"---" || (Top::KEYS.contains(&key) && first[key.len()..].starts_with(b":"))
 }
 
 fn beside(path: &str, name: &str) -> PathBuf {
@@ -211,12 +211,12 @@ fn beside(path: &str, name: &str) -> PathBuf {
     directory.join(name)
 }
 
-fn control_of(file: &File) -> Control {
-    let Some(control) = given(&file.control) else {
+fn control_of(file: &Top) -> Control {
+    let Some(control) = file.control.given() else {
         return Control::default();
     };
     Control {
-        socket: value(&control.value.socket).map(|path| path.0.clone()),
-        group: value(&control.value.group).map(|group| group.0.clone()),
+        socket: control.value.socket.value().map(|path| path.0.clone()),
+        group: control.value.group.value().map(|group| group.0.clone()),
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Here;
-use super::file::{File, unknown_node};
-use super::read::{Marked, Slot, given, is_bad, value};
+use super::file::Top;
+use super::read::{Marked, OptionalKey as _, Slot};
 use super::{instance, link, relations, timing};
 use crate::config::source::{Context, Span, quoted};
 use crate::model::pair::{Node, NodeId, Pair, Preempt};
@@ -41,12 +41,11 @@ impl Nodes {
         let both = [&self.local, &self.peer];
         let found = both.into_iter().find(|node| node.name == name);
         if found.is_none() {
-            unknown_node(
-                cx,
-                span,
-                name,
-                both.into_iter().map(|node| node.name.as_str()),
-            );
+            cx.error(span, format!("{} is none of the nodes", quoted(name)))
+                .help(format!(
+                    "the nodes are {} and {}",
+                    self.local.name, self.peer.name
+                ));
         }
         found
     }
@@ -83,7 +82,7 @@ impl Nodes {
 /// The pair, if the file has one, and where its parts stand; `None` when it is of no use.
 pub(super) fn lower(
     cx: &mut Context<'_>,
-    file: &File,
+    file: &Top,
     here: Here<'_>,
 ) -> Option<(Option<Pair>, Places)> {
     let present = [
@@ -105,22 +104,25 @@ pub(super) fn lower(
                 .help("a pair needs cluster, nodes, links and failover");
         }
     }
-    let timing = given(&file.failover).map(|failover| timing::lower(cx, &failover.value));
+    let timing = file
+        .failover
+        .given()
+        .map(|failover| timing::lower(cx, &failover.value));
     let nodes = nodes(cx, file, here);
     let mut places = Places::default();
     let (mut links, mut instances) = (Vec::new(), Vec::new());
-    if let Some(entries) = given(&file.links) {
+    if let Some(entries) = file.links.given() {
         links = link::lower(cx, &entries.value, nodes.as_ref());
     }
-    if let Some(failover) = given(&file.failover) {
+    if let Some(failover) = file.failover.given() {
         let timing = timing.flatten();
         instances = instance::lower(cx, &failover.value, nodes.as_ref(), timing, &mut places);
     }
     relations::of_pair(cx, file);
     let (nodes, timing) = (nodes?, timing??);
-    let failover = &given(&file.failover)?.value;
+    let failover = &file.failover.given()?.value;
     let pair = Pair {
-        cluster: value(&file.cluster)?.0.clone(),
+        cluster: file.cluster.value()?.0.clone(),
         local: nodes.local,
         peer: nodes.peer,
         key_file: match &file.key_file {
@@ -130,8 +132,11 @@ pub(super) fn lower(
         links,
         timing,
         preempt: Preempt {
-            enabled: value(&failover.preempt).copied().unwrap_or(false),
-            delay: value(&failover.preempt_delay).map_or(DEFAULT_PREEMPT_DELAY, |delay| delay.0),
+            enabled: failover.preempt.value().copied().unwrap_or(false),
+            delay: failover
+                .preempt_delay
+                .value()
+                .map_or(DEFAULT_PREEMPT_DELAY, |delay| delay.0),
         },
         instances,
     };
@@ -139,8 +144,8 @@ pub(super) fn lower(
 }
 
 /// Which node is this host's, and which the other.
-fn nodes(cx: &mut Context<'_>, file: &File, here: Here<'_>) -> Option<Nodes> {
-    let entries = given(&file.nodes)?;
+fn nodes(cx: &mut Context<'_>, file: &Top, here: Here<'_>) -> Option<Nodes> {
+    let entries = file.nodes.given()?;
     let mut all = Vec::new();
     for (name, entry) in entries.value.given() {
         let Some(id) = entry.value.id.given() else {
@@ -152,7 +157,10 @@ fn nodes(cx: &mut Context<'_>, file: &File, here: Here<'_>) -> Option<Nodes> {
             Node {
                 name: name.value.clone(),
                 id: NodeId(id.value.u8()),
-                priority: value(&entry.value.priority)
+                priority: entry
+                    .value
+                    .priority
+                    .value()
                     .map_or(DEFAULT_PRIORITY, |priority| priority.u8()),
             },
         ));
@@ -188,15 +196,15 @@ fn nodes(cx: &mut Context<'_>, file: &File, here: Here<'_>) -> Option<Nodes> {
 /// The name of the node that this host is.
 fn local<'a>(
     cx: &mut Context<'_>,
-    file: &File,
+    file: &Top,
     here: Here<'_>,
     names: &[&'a str],
     span: Span,
 ) -> Option<&'a str> {
-    if is_bad(&file.node) && here.node.is_none() {
+    if file.node.is_bad() && here.node.is_none() {
         return None;
     }
-    let written = given(&file.node);
+    let written = file.node.given();
     let (name, origin) = match (here.node, written) {
         (Some(name), _) => (name, "asked for"),
         (None, Some(node)) => (node.value.0.as_str(), "named here"),

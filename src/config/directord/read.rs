@@ -51,19 +51,28 @@ impl<T: Read> Slot<T> {
 /// A key that need not be there.
 pub(super) type Optional<T> = Option<Slot<T>>;
 
-/// The value of an optional key, if it was given and could be read.
-pub(super) fn given<T>(slot: &Optional<T>) -> Option<&Marked<T>> {
-    slot.as_ref()?.given()
+/// What can be asked of an optional key.
+pub(super) trait OptionalKey<T> {
+    /// The value, if it was given and could be read.
+    fn given(&self) -> Option<&Marked<T>>;
+
+    /// The same without its place.
+    fn value(&self) -> Option<&T> {
+        self.given().map(|marked| &marked.value)
+    }
+
+    /// Whether it was given, but could not be read: nothing may be concluded from it.
+    fn is_bad(&self) -> bool;
 }
 
-/// The bare value of an optional key.
-pub(super) fn value<T>(slot: &Optional<T>) -> Option<&T> {
-    given(slot).map(|marked| &marked.value)
-}
+impl<T> OptionalKey<T> for Optional<T> {
+    fn given(&self) -> Option<&Marked<T>> {
+        self.as_ref()?.given()
+    }
 
-/// Whether a key was given, but not readable: nothing may be concluded from it.
-pub(super) fn is_bad<T>(slot: &Optional<T>) -> bool {
-    matches!(slot, Some(Slot::Bad))
+    fn is_bad(&self) -> bool {
+        matches!(self, Some(Slot::Bad))
+    }
 }
 
 /// The schema is that of what it holds.
@@ -131,13 +140,11 @@ pub(super) trait Field: Sized {
 
 impl<T: Read> Field for Slot<T> {
     fn field(cx: &mut Context<'_>, fields: &Fields<'_>, name: &str) -> Self {
-        match fields.find(name) {
-            Some(node) => Self::read(cx, node),
-            None => {
-                cx.error(fields.span, format!("the key {name} is missing"));
-                Self::Bad
-            }
+        if let Some(node) = fields.find(name) {
+            return Self::read(cx, node);
         }
+        cx.error(fields.span, format!("the key {name} is missing"));
+        Self::Bad
     }
 }
 

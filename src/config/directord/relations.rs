@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::file::File;
+use super::file::Top;
 use super::instance::client_interfaces;
 use super::pair::Places;
-use super::read::given;
+use super::read::OptionalKey as _;
 use crate::config::effective::Config;
 use crate::config::source::{Context, quoted};
 use crate::model::ServiceKey;
 
 /// What concerns several instances or links.
-pub(super) fn of_pair(cx: &mut Context<'_>, file: &File) {
-    let Some(failover) = given(&file.failover) else {
+pub(super) fn of_pair(cx: &mut Context<'_>, file: &Top) {
+    let Some(failover) = file.failover.given() else {
         return;
     };
     let clients = client_interfaces(&failover.value);
@@ -22,7 +22,7 @@ pub(super) fn of_pair(cx: &mut Context<'_>, file: &File) {
     };
     let mut ids = BTreeMap::new();
     for (_, instance) in instances.value.given() {
-        let Some(sync) = given(&instance.value.sync) else {
+        let Some(sync) = instance.value.sync.given() else {
             continue;
         };
         let (Some(interface), Some(id)) = (sync.value.interface.given(), sync.value.id.given())
@@ -49,8 +49,8 @@ pub(super) fn of_pair(cx: &mut Context<'_>, file: &File) {
 }
 
 /// A link must not depend on an address that moves.
-fn link_addresses(cx: &mut Context<'_>, file: &File) {
-    let Some(failover) = given(&file.failover) else {
+fn link_addresses(cx: &mut Context<'_>, file: &Top) {
+    let Some(failover) = file.failover.given() else {
         return;
     };
     let Some(instances) = failover.value.instances.given() else {
@@ -63,12 +63,12 @@ fn link_addresses(cx: &mut Context<'_>, file: &File) {
             moved.extend(address.value.address.given().map(|a| a.value.address));
         }
     }
-    let Some(links) = given(&file.links) else {
+    let Some(links) = file.links.given() else {
         return;
     };
     for link in links.value.given() {
         for slot in [&link.value.unicast, &link.value.address] {
-            for (_, address) in given(slot).into_iter().flat_map(|map| map.value.given()) {
+            for (_, address) in slot.given().into_iter().flat_map(|map| map.value.given()) {
                 if moved.contains(&address.value.0) {
                     let message = format!("{} moves between the nodes", address.value.0);
                     cx.error(address.span, message)

@@ -95,7 +95,7 @@ impl<'a> PairView<'a> {
         Self {
             cluster: &pair.cluster,
             node: &pair.local.name,
-            digest: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: format!("{:016x}", u64::from_be_bytes(bytes)),
             key_file: &pair.key_file,
             nodes: BTreeMap::from(nodes),
             links: pair.links.iter().map(LinkView::of).collect(),

@@ -3,38 +3,38 @@
 use std::time::Duration;
 
 use super::file::FailoverEntry;
-use super::read::{given, is_bad, value};
+use super::read::OptionalKey as _;
 use super::value::Shown;
 use crate::config::source::Context;
 use crate::model::pair::Timing;
 
 /// The times of a file; `None` when one of them cannot be read.
 pub(super) fn lower(cx: &mut Context<'_>, entry: &FailoverEntry) -> Option<Timing> {
-    let unread = is_bad(&entry.advert_interval)
-        || is_bad(&entry.dead_after)
-        || is_bad(&entry.probe_window)
-        || is_bad(&entry.address_lifetime)
-        || is_bad(&entry.start_wait);
-    let mut timing = match value(&entry.advert_interval) {
+    let unread = entry.advert_interval.is_bad()
+        || entry.dead_after.is_bad()
+        || entry.probe_window.is_bad()
+        || entry.address_lifetime.is_bad()
+        || entry.start_wait.is_bad();
+    let mut timing = match entry.advert_interval.value() {
         Some(interval) => Timing::of_interval(interval.0),
         None => Timing::default(),
     };
-    if let Some(dead_after) = value(&entry.dead_after) {
+    if let Some(dead_after) = entry.dead_after.value() {
         timing = Timing::of(timing.advert_interval, dead_after.0);
     }
-    if let Some(window) = value(&entry.probe_window) {
+    if let Some(window) = entry.probe_window.value() {
         timing.probe_window = window.0;
     }
-    if let Some(lifetime) = value(&entry.address_lifetime) {
+    if let Some(lifetime) = entry.address_lifetime.value() {
         timing.address_lifetime = lifetime.0;
     }
-    if let Some(wait) = value(&entry.start_wait) {
+    if let Some(wait) = entry.start_wait.value() {
         timing.start_wait = wait.0;
     }
-    if let Some(moves) = value(&entry.max_moves) {
+    if let Some(moves) = entry.max_moves.value() {
         timing.max_moves = moves.u8();
     }
-    if let Some(window) = value(&entry.moves_window) {
+    if let Some(window) = entry.moves_window.value() {
         timing.moves_window = window.0;
     }
     if unread {
@@ -47,7 +47,7 @@ pub(super) fn lower(cx: &mut Context<'_>, entry: &FailoverEntry) -> Option<Timin
 fn relations(cx: &mut Context<'_>, entry: &FailoverEntry, timing: &Timing) {
     let interval = timing.advert_interval;
     // A time that follows from another by default is never at fault.
-    if let Some(dead_after) = given(&entry.dead_after)
+    if let Some(dead_after) = entry.dead_after.given()
         && timing.dead_after < interval * 3
     {
         let message = format!(
@@ -60,7 +60,7 @@ fn relations(cx: &mut Context<'_>, entry: &FailoverEntry, timing: &Timing) {
             Shown(interval * 3)
         ));
     }
-    if let Some(window) = given(&entry.probe_window)
+    if let Some(window) = entry.probe_window.given()
         && timing.probe_window >= timing.dead_after
     {
         let message = format!(
@@ -72,7 +72,7 @@ fn relations(cx: &mut Context<'_>, entry: &FailoverEntry, timing: &Timing) {
         cx.error(window.span, message)
             .help(format!("write at most {}", Shown(most)));
     }
-    if let Some(wait) = given(&entry.start_wait)
+    if let Some(wait) = entry.start_wait.given()
         && timing.start_wait < timing.dead_after
     {
         let message = format!(
@@ -85,7 +85,7 @@ fn relations(cx: &mut Context<'_>, entry: &FailoverEntry, timing: &Timing) {
             Shown(timing.dead_after)
         ));
     }
-    if let Some(lifetime) = given(&entry.address_lifetime) {
+    if let Some(lifetime) = entry.address_lifetime.given() {
         let least = Timing::REFRESH * 2 + Duration::from_secs(1);
         if timing.address_lifetime.subsec_nanos() > 0 {
             cx.error(lifetime.span, "address_lifetime is not in whole seconds")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::file::TrackEntry;
 use super::pair::Places;
-use super::read::{Marked, given, is_bad, value};
+use super::read::{Marked, OptionalKey as _};
 use super::value::{List, OneOrMore, Shown, Text};
 use crate::config::source::{Context, Span, quoted};
 use crate::model::pair::{Effect, Timing, Track, TrackKind};
@@ -30,7 +30,11 @@ pub(super) fn lower<const MAX: usize>(
         let Some(track) = track(cx, entry, timing, places) else {
             continue;
         };
-        let span = given(&entry.value.name).map_or(entry.span, |name| name.span);
+        let span = entry
+            .value
+            .name
+            .given()
+            .map_or(entry.span, |name| name.span);
         if let Some(line) = lines.get(&track.name) {
             let message = format!("two tracks are called {}", quoted(&track.name));
             cx.error(span, message).help(format!(
@@ -56,7 +60,7 @@ fn track(
     let kind = kind?;
     let told = is_told(&kind);
     let interval = interval(cx, entry, &kind, timing);
-    let timeout = value(&entry.timeout).map_or(interval, |timeout| timeout.0);
+    let timeout = entry.timeout.value().map_or(interval, |timeout| timeout.0);
     let count = |written: Option<u32>, default| written.unwrap_or(if told { 1 } else { default });
     Some(Track {
         name: match &entry.name {
@@ -65,8 +69,8 @@ fn track(
         },
         interval,
         timeout,
-        fall: count(value(&entry.fall).map(|fall| fall.u32()), DEFAULT_FALL),
-        rise: count(value(&entry.rise).map(|rise| rise.u32()), DEFAULT_RISE),
+        fall: count(entry.fall.value().map(|fall| fall.u32()), DEFAULT_FALL),
+        rise: count(entry.rise.value().map(|rise| rise.u32()), DEFAULT_RISE),
         effect: effect(cx, entry)?,
         kind,
     })
@@ -100,35 +104,35 @@ fn kind(
             .help("write each thing that is watched as an item of its own");
         return None;
     }
-    if let Some(interface) = value(&entry.interface) {
+    if let Some(interface) = entry.interface.value() {
         return Some(TrackKind::Interface(interface.0.clone()));
     }
-    if let Some(ping) = value(&entry.ping) {
+    if let Some(ping) = entry.ping.value() {
         return Some(TrackKind::Ping(ping.0));
     }
-    if let Some(url) = value(&entry.http) {
+    if let Some(url) = entry.http.value() {
         return Some(TrackKind::Http {
             host: url.host.clone(),
             port: url.port,
             path: url.path.clone(),
         });
     }
-    if let Some(socket) = value(&entry.tcp) {
+    if let Some(socket) = entry.tcp.value() {
         return Some(TrackKind::Tcp(socket.0));
     }
-    if let Some(script) = given(&entry.script) {
+    if let Some(script) = entry.script.given() {
         return script_of(cx, script, entry);
     }
-    if let Some(process) = value(&entry.process) {
+    if let Some(process) = entry.process.value() {
         return Some(TrackKind::Process(process.0.clone()));
     }
-    let service = given(&entry.service)?;
+    let service = entry.service.given()?;
     places
         .services
         .push((service.value.0.clone(), service.span));
     Some(TrackKind::Service {
         service: service.value.0.clone(),
-        min_available: value(&entry.min_available).map_or(1, |least| least.u32()),
+        min_available: entry.min_available.value().map_or(1, |least| least.u32()),
     })
 }
 
@@ -158,12 +162,12 @@ fn script_of<const MAX: usize>(
         .help(format!("write [{}]", list.join(", ")));
         return None;
     }
-    if is_bad(&entry.user) {
+    if entry.user.is_bad() {
         return None;
     }
     Some(TrackKind::Script {
         command: words.iter().map(|word| word.value.0.clone()).collect(),
-        user: value(&entry.user).map(|user| user.0.clone()),
+        user: entry.user.value().map(|user| user.0.clone()),
     })
 }
 
@@ -176,19 +180,19 @@ fn misplaced(cx: &mut Context<'_>, entry: &TrackEntry) {
         }
     };
     if entry.script.is_none() {
-        refuse(given(&entry.user).map(|user| user.span), "user", "script");
+        refuse(entry.user.given().map(|user| user.span), "user", "script");
     }
     if entry.service.is_none() {
-        let span = given(&entry.min_available).map(|least| least.span);
+        let span = entry.min_available.given().map(|least| least.span);
         refuse(span, "min_available", "service");
     }
     if entry.interface.is_some() || entry.service.is_some() {
         let polled = "ping, http, tcp, script and process";
-        let interval = given(&entry.interval).map(|interval| interval.span);
+        let interval = entry.interval.given().map(|interval| interval.span);
         refuse(interval, "interval", polled);
-        refuse(given(&entry.timeout).map(|t| t.span), "timeout", polled);
-        refuse(given(&entry.fall).map(|fall| fall.span), "fall", polled);
-        refuse(given(&entry.rise).map(|rise| rise.span), "rise", polled);
+        refuse(entry.timeout.given().map(|t| t.span), "timeout", polled);
+        refuse(entry.fall.given().map(|fall| fall.span), "fall", polled);
+        refuse(entry.rise.given().map(|rise| rise.span), "rise", polled);
     }
 }
 
@@ -201,10 +205,13 @@ fn interval(
     timing: Option<Timing>,
 ) -> Duration {
     let (TrackKind::Ping(_), Some(timing)) = (kind, timing) else {
-        return value(&entry.interval).map_or(DEFAULT_INTERVAL, |interval| interval.0);
+        return entry
+            .interval
+            .value()
+            .map_or(DEFAULT_INTERVAL, |interval| interval.0);
     };
     let most = timing.dead_after * 3 / 10;
-    let Some(interval) = given(&entry.interval) else {
+    let Some(interval) = entry.interval.given() else {
         return DEFAULT_INTERVAL.min(most);
     };
     let own = interval.value.0;
@@ -214,11 +221,11 @@ fn interval(
             Shown(own),
             Shown(timing.dead_after)
         );
-        let dead_after = Duration::from_millis((own * 10).as_millis().div_ceil(3) as u64);
+        let dead_after = (own * 10).as_millis().div_ceil(300) * 100;
         cx.warning(interval.span, message).help(format!(
             "an isolated node lets go before its peer claims only when they do: write at most {}, or dead_after: {}",
             Shown(most),
-            Shown(dead_after)
+            Shown::ms(dead_after as u64)
         ));
     }
     own

@@ -205,7 +205,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     let scale = 10u64.pow(fraction.len() as u32);
     let parts = fraction.parse::<u64>().ok()? * unit;
     let whole = whole.parse::<u64>().ok()? * unit;
-    (parts % scale == 0).then(|| whole + parts / scale)
+    parts.is_multiple_of(scale).then(|| whole + parts / scale)
 }
 
 /// A time as one writes it.
@@ -222,9 +222,9 @@ impl std::fmt::Display for Shown {
         let ms = self.0.as_millis();
         match ms {
             0 => write!(f, "0s"),
-            _ if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
-            _ if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
-            _ if ms % 1000 == 0 => write!(f, "{}s", ms / 1000),
+            _ if ms.is_multiple_of(3_600_000) => write!(f, "{}h", ms / 3_600_000),
+            _ if ms.is_multiple_of(60_000) => write!(f, "{}m", ms / 60_000),
+            _ if ms.is_multiple_of(1000) => write!(f, "{}s", ms / 1000),
             _ => write!(f, "{ms}ms"),
         }
     }

@@ -1,6 +1,6 @@
 //! The guard process: packets, changes and time in, actions out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
@@ -171,6 +171,7 @@ impl Process {
     /// Waits for the next thing; messages come before anything else.
     async fn wake(&mut self, gone: bool) -> Wake {
         let mut due = self.core.next().map(|at| at.saturating_sub(since_boot()));
+        let held: BTreeSet<IpAddr> = self.core.addresses().iter().map(|a| a.address).collect();
         if !self.outbox.is_empty() {
             due = Some(due.map_or(AGAIN, |due| due.min(AGAIN)));
         }
@@ -180,7 +181,7 @@ impl Process {
                 Ok(Some(packet)) => Wake::Messages(waiting(&self.channel, &packet)),
                 Ok(None) | Err(_) => Wake::Gone,
             },
-            changed = changes(self.watch.as_mut(), &self.ears) => {
+            changed = changes(self.watch.as_mut(), &held) => {
                 if changed { Wake::Changed } else { Wake::WatchBroke }
             }
             Some(said) = self.said.recv() => Wake::Said(said),
@@ -201,7 +202,7 @@ impl Process {
 
     /// Carries actions out, and what follows from their outcomes. Whether it was the end.
     async fn carry_out(&mut self, actions: Vec<Action>) -> bool {
-        let mut waiting: std::collections::VecDeque<Action> = actions.into();
+        let mut waiting: VecDeque<Action> = actions.into();
         while let Some(action) = waiting.pop_front() {
             if action == Action::Exit {
                 return true;
@@ -355,16 +356,15 @@ fn waiting(channel: &Channel, first: &[u8]) -> Vec<Request> {
 }
 
 /// Whether something changed that may concern held addresses, or the watch broke.
-async fn changes(watch: Option<&mut Watch>, ears: &Ears) -> bool {
+async fn changes(watch: Option<&mut Watch>, held: &BTreeSet<IpAddr>) -> bool {
     let Some(watch) = watch else {
         return false;
     };
-    let held = |address: IpAddr| ears.wanted.values().flatten().any(|held| *held == address);
     loop {
         match watch.next().await {
             None => return false,
             Some(Change::Added(_)) => {}
-            Some(Change::Removed(gone)) if !held(gone.address) => {}
+            Some(Change::Removed(gone)) if !held.contains(&gone.address) => {}
             Some(_) => return true,
         }
     }

@@ -12,6 +12,7 @@ use crate::model::pair::Instance;
 
 /// The guard, or the lack of one.
 pub(super) struct Keeper {
+    program: &'static Path,
     guard: Option<Guard>,
     setup: Setup,
     /// Place in the set-up of each link that is up.
@@ -19,26 +20,28 @@ pub(super) struct Keeper {
     held: BTreeMap<String, Holding>,
     /// Steps that are with the guard, by instance.
     pending: BTreeMap<String, (u64, Step)>,
-    /// Whether the left-overs of an earlier life are gone.
-    clean: bool,
     complained: bool,
 }
 
 impl Keeper {
     /// Starts a guard.
     pub(super) fn start(plan: &Plan, routes: &[FarewellRoute]) -> Self {
+        let mut keeper = Self::new(Path::new(OWN_PROGRAM), plan, routes);
+        keeper.revive();
+        keeper
+    }
+
+    fn new(program: &'static Path, plan: &Plan, routes: &[FarewellRoute]) -> Self {
         let (setup, places) = setup(plan, routes);
-        let mut keeper = Self {
+        Self {
+            program,
             guard: None,
             setup,
             places,
             held: BTreeMap::new(),
             pending: BTreeMap::new(),
-            clean: false,
             complained: false,
-        };
-        keeper.revive();
-        keeper
+        }
     }
 
     /// Another set of addresses, links or times: another guard, which adopts what is held.
@@ -64,7 +67,7 @@ impl Keeper {
             adopt: self.held.values().cloned().collect(),
             ..self.setup.clone()
         };
-        match Guard::start(Path::new(OWN_PROGRAM), &setup) {
+        match Guard::start(self.program, &setup) {
             Ok(guard) => {
                 self.complained = false;
                 self.guard = Some(guard);
@@ -139,7 +142,6 @@ impl Keeper {
         match report {
             None => self.bury(),
             Some(Report::Ready { removed }) => {
-                self.clean = true;
                 for address in removed {
                     tracing::warn!("{address} was left over from before and is removed");
                 }
@@ -281,4 +283,106 @@ fn setup(plan: &Plan, routes: &[FarewellRoute]) -> (Setup, BTreeMap<usize, usize
         setup,
         places.map(|(place, route)| (route.link, place)).collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::director::pair::plan::tests::plan;
+
+    /// A keeper whose guard cannot be started.
+    fn keeper() -> Keeper {
+        Keeper::new(Path::new("/nonexistent"), &plan(), &[])
+    }
+
+    fn held(epoch: u64) -> Report {
+        Report::Held(Holding {
+            instance: "web".to_owned(),
+            epoch,
+            addresses: plan().pair.instances[0].addresses.clone(),
+            loopback: Vec::new(),
+        })
+    }
+
+    fn web() -> InstanceId {
+        InstanceId::of("web")
+    }
+
+    #[test]
+    fn what_is_held_is_adopted_until_it_is_released() {
+        let mut keeper = keeper();
+        let events = keeper.understand(Some(held(3)));
+        let [
+            Event::Done {
+                epoch: 3,
+                step: Step::AddAddresses,
+                result: Ok(()),
+                ..
+            },
+        ] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(keeper.held["web"].epoch, 3);
+        let foreign = Report::Foreign {
+            address: "192.0.2.100".parse().unwrap(),
+            mac: crate::kernel::neighbour::Mac([2, 0, 0, 0, 0, 9]),
+        };
+        let events = keeper.understand(Some(foreign.clone()));
+        assert!(
+            matches!(&events[..], [Event::ForeignClaim { instance, .. }] if *instance == web())
+        );
+        assert!(
+            keeper.release(&plan().pair.instances[0], 3).is_err(),
+            "no guard"
+        );
+        assert!(keeper.held.is_empty());
+        assert!(keeper.understand(Some(foreign)).is_empty());
+    }
+
+    #[test]
+    fn without_a_guard_what_was_held_counts_as_given_up() {
+        let mut keeper = keeper();
+        keeper.understand(Some(held(3)));
+        let _ = keeper.hold(&plan().pair.instances[0], 3);
+        let events = keeper.understand(None);
+        let [
+            Event::Done { result: Err(_), .. },
+            Event::Fenced { instances },
+        ] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(instances[..], [web()]);
+        assert!(keeper.held.is_empty() && keeper.pending.is_empty());
+    }
+
+    #[test]
+    fn a_refused_address_fails_the_step_and_nothing_else() {
+        let mut keeper = keeper();
+        let failed = |step| Report::Failed {
+            step,
+            instance: Some("web".to_owned()),
+            epoch: 4,
+            why: "no such device".to_owned(),
+        };
+        let events = keeper.understand(Some(failed(guard::Step::Hold)));
+        let [
+            Event::Done {
+                epoch: 4,
+                step: Step::AddAddresses,
+                result: Err(why),
+                ..
+            },
+        ] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(why, "no such device");
+        assert!(
+            keeper
+                .understand(Some(failed(guard::Step::Refresh)))
+                .is_empty()
+        );
+    }
 }

@@ -65,3 +65,56 @@ fn version() -> SoftwareVersion {
         patch: number(env!("CARGO_PKG_VERSION_PATCH")),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::pair::{
+        Hooks, Instance, Link, LinkSource, LinkTarget, Node, NodeId, Preempt, Standby, Timing,
+        VirtualAddress,
+    };
+
+    /// A plan with one instance, `web`, of one address.
+    pub(in super::super) fn plan() -> Plan {
+        let node = |name: &str, id, priority| Node {
+            name: name.to_owned(),
+            id: NodeId(id),
+            priority,
+        };
+        let pair = Pair {
+            cluster: "test".to_owned(),
+            local: node("d1", 1, 150),
+            peer: node("d2", 2, 100),
+            key_file: "/nonexistent".into(),
+            links: vec![Link {
+                name: "lan".to_owned(),
+                source: LinkSource::Interface("eth0".parse().unwrap()),
+                to: LinkTarget::Multicast("239.255.77.1".parse().unwrap()),
+                port: 7694,
+            }],
+            timing: Timing::default(),
+            preempt: Preempt::default(),
+            instances: vec![Instance {
+                name: "web".to_owned(),
+                prefer: None,
+                addresses: vec![VirtualAddress {
+                    address: "192.0.2.100".parse().unwrap(),
+                    prefix: 24,
+                    interface: "eth0".parse().unwrap(),
+                    label: None,
+                }],
+                sync: None,
+                standby: Standby::Warm,
+                strict: false,
+                tracks: Vec::new(),
+                hooks: Hooks::default(),
+            }],
+        };
+        let keys = Keys::new(KeyId(1), vec![(KeyId(1), Key::new([7; 32]))]).unwrap();
+        let settings = Settings::new(&pair, keys, ConfigDigest::default(), version());
+        Plan {
+            settings: settings.unwrap(),
+            pair,
+        }
+    }
+}

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::config::{Config, RealCheck, VirtualService};
 use crate::kernel::sysctl::{Scope, Sysctl};
+use crate::model::pair::Pair;
 use crate::model::{Family, Forwarding, ServiceKey};
 
 pub use facts::{Facts, LinkFacts};
@@ -73,6 +74,17 @@ impl Needs {
             needs.masqueraded.extend(masqueraded);
         }
         needs
+    }
+
+    /// The same without what the pair takes care of: its addresses come and go.
+    #[must_use]
+    pub fn without_addresses_of(mut self, pair: Option<&Pair>) -> Self {
+        for instance in pair.iter().flat_map(|pair| &pair.instances) {
+            for vip in &instance.addresses {
+                self.virtuals.remove(&vip.address);
+            }
+        }
+        self
     }
 }
 

@@ -66,8 +66,14 @@ impl Watch {
     /// to be opened. Loses nothing when it is dropped before it is ready.
     pub async fn next(&mut self) -> Option<Change> {
         loop {
-            if let Some(change) = change(&self.messages.next().await?) {
-                return Some(change);
+            let change = change(&self.messages.next().await?);
+            if change == Some(Change::Resync) {
+                // A socket that overran drops more, without a word, until it has been read
+                // empty (kernel note 0044). What a new one misses is seen by who reads all.
+                *self = Self::open().ok()?;
+            }
+            if change.is_some() {
+                return change;
             }
         }
     }

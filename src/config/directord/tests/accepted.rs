@@ -7,7 +7,7 @@ use crate::model::pair::{
 };
 
 /// The file that the manual begins with.
-const EXAMPLE: &str = r#"cluster: web
+pub(super) const EXAMPLE: &str = r#"cluster: web
 node: loadb1                     # default: the host name
 services: ldirectord.cf          # beside this file; or services written here in YAML
 key_file: /etc/directord/key

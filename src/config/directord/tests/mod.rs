@@ -1,6 +1,11 @@
 //! What is read, and what is said about mistakes.
 
 mod accepted;
+mod digest;
+mod properties;
+mod rejected;
+mod schema;
+mod validator;
 
 use super::*;
 use crate::config::{Config, Names, Severity, ldirectord};

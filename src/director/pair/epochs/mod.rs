@@ -66,12 +66,12 @@ impl Store {
         };
         Ok(Self {
             known,
-            writer: Writer::start(path.to_owned())?,
+            writer: Writer::start(path.to_owned(), writer::write)?,
             loaded,
         })
     }
 
-    /// The highest epoch stored or learned of an instance; 0 when none is known.
+    /// The highest epoch stored of an instance; 0 when none is known.
     pub fn highest(&self, instance: &str) -> u64 {
         self.known.get(instance).copied().unwrap_or(0)
     }

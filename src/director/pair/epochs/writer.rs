@@ -18,7 +18,7 @@ use super::text;
 /// Time between two tries of what could not be written.
 const RETRY: Duration = Duration::from_secs(5);
 
-type Epochs = BTreeMap<String, u64>;
+pub(super) type Epochs = BTreeMap<String, u64>;
 
 /// What is to be written: the newest only.
 #[derive(Debug, Default)]
@@ -55,7 +55,11 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Writer {
-    pub(super) fn start(path: PathBuf) -> io::Result<Self> {
+    /// Starts the thread, which writes the file of this path with `write`.
+    pub(super) fn start(
+        path: PathBuf,
+        mut write: impl FnMut(&Path, &Epochs) -> Result<(), Refusal> + Send + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let nothing = Done {
             number: 0,
@@ -65,7 +69,7 @@ impl Writer {
         let thread = (shared.clone(), path.clone());
         std::thread::Builder::new()
             .name("epochs".to_owned())
-            .spawn(move || run(&thread.0, &thread.1, &sender))?;
+            .spawn(move || run(&thread.0, &thread.1, &sender, &mut write))?;
         Ok(Self { shared, done, path })
     }
 
@@ -116,11 +120,21 @@ impl Drop for Writer {
 }
 
 /// Writes the newest order until there is no other side any more. What failed is tried again.
-fn run(shared: &Shared, path: &Path, sender: &watch::Sender<Done>) {
+fn run(
+    shared: &Shared,
+    path: &Path,
+    sender: &watch::Sender<Done>,
+    write: &mut dyn FnMut(&Path, &Epochs) -> Result<(), Refusal>,
+) {
     // They take room; nothing depends on them.
     let _ = private::remove_leftovers(path);
     let mut minute = OncePerMinute::default();
-    while let Some((epochs, number)) = next(shared, &sender.borrow().clone()) {
+    loop {
+        // A borrow that is held here would wait for itself when the result is sent.
+        let last = sender.borrow().clone();
+        let Some((epochs, number)) = next(shared, &last) else {
+            return;
+        };
         let result = write(path, &epochs).map_err(|refusal| refusal.to_string());
         if let Err(reason) = &result
             && minute.pass(Instant::now()).is_some()
@@ -156,7 +170,8 @@ fn next(shared: &Shared, done: &Done) -> Option<(Epochs, u64)> {
     more.then(|| (order.epochs.clone(), order.number))
 }
 
-fn write(path: &Path, epochs: &Epochs) -> Result<(), Refusal> {
+/// Writes the file, and makes its directory when it has vanished.
+pub(super) fn write(path: &Path, epochs: &Epochs) -> Result<(), Refusal> {
     if let Some(directory) = path.parent()
         && !directory.exists()
     {

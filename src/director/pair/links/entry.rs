@@ -57,6 +57,7 @@ impl Entry {
     pub(super) fn settle(&mut self, sight: &Arc<Sight>) {
         self.sight = sight.clone();
         let place = match &**sight {
+            Sight::Asked => return,
             Sight::Unknown(reason) => Err(reason.clone()),
             Sight::Known(view) => place::find(&self.link, view),
         };
@@ -160,7 +161,7 @@ impl Entry {
         let sender = arrival.from.ip();
         let own = match &*self.sight {
             Sight::Known(view) => view.has(sender),
-            Sight::Unknown(_) => sender == place.source,
+            Sight::Asked | Sight::Unknown(_) => sender == place.source,
         };
         let foreign = matches!(self.link.to, LinkTarget::Unicast(peer) if peer != sender);
         if arrival.interface != Some(place.index) || arrival.to != Some(place.local.ip()) {

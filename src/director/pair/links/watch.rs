@@ -28,7 +28,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What is known of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// Nothing yet, and why.
+    /// Nothing yet: the kernel is being asked for the first time.
+    Asked,
+    /// Nothing, and why.
     Unknown(String),
     /// As the kernel last told it.
     Known(View),
@@ -38,8 +40,7 @@ type Outlook = watch::Sender<Arc<Sight>>;
 
 /// Starts the task. A notification makes it look at once.
 pub(super) fn start(look: Arc<Notify>) -> (watch::Receiver<Arc<Sight>>, JoinHandle<()>) {
-    let unknown = Sight::Unknown("the interfaces are not known yet".to_owned());
-    let (outlook, sight) = watch::channel(Arc::new(unknown));
+    let (outlook, sight) = watch::channel(Arc::new(Sight::Asked));
     (sight, tokio::spawn(follow(outlook, look)))
 }
 
@@ -53,7 +54,7 @@ async fn follow(outlook: Outlook, look: Arc<Notify>) {
         // What was known stays: the sockets may work on.
         outlook.send_if_modified(|sight| match **sight {
             Sight::Known(_) => false,
-            Sight::Unknown(_) => {
+            Sight::Asked | Sight::Unknown(_) => {
                 *sight = Arc::new(Sight::Unknown(format!(
                     "the kernel does not tell: {reason}"
                 )));

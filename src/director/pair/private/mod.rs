@@ -278,4 +278,4 @@ pub(super) fn remove_leftovers(path: &Path) -> Result<(), Refusal> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
