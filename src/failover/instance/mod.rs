@@ -519,6 +519,3 @@ impl Instance {
         .flatten()
     }
 }
-
-#[cfg(test)]
-mod tests;

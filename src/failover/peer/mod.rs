@@ -381,6 +381,3 @@ impl Peer {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests;
