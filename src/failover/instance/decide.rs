@@ -1,5 +1,7 @@
 //! What an instance does next, by state.
 
+use std::time::{Duration, Instant};
+
 use super::{Instance, Reason, Side, State};
 use crate::failover::action::{Action, AlarmKind, HookKind, Step};
 use crate::failover::advert::Record;
@@ -29,6 +31,14 @@ impl Instance {
 
     /// What is learned from the peer whatever the state.
     fn look_around(&mut self, context: &mut Context<'_>) {
+        match context.presence {
+            Presence::Silent => self.alone = true,
+            // It may have served meanwhile, and neighbours may have learned so.
+            Presence::Alive if std::mem::take(&mut self.alone) && self.state == State::Active => {
+                self.announce_again(context.now);
+            }
+            Presence::Alive | Presence::Unsure => {}
+        }
         let Some(record) = context.record else {
             return;
         };
@@ -299,12 +309,7 @@ impl Instance {
         if met != self.rivalled {
             self.rivalled = met;
             if self.wins(true, context) {
-                self.announce_at.clear();
-                self.announce_at.push(context.now);
-                for seconds in ANNOUNCE_AGAIN {
-                    let delay = std::time::Duration::from_secs(seconds);
-                    self.announce_at.push(context.now + delay);
-                }
+                self.announce_again(context.now);
             }
         }
         if met {
@@ -314,6 +319,12 @@ impl Instance {
             });
         }
         met
+    }
+
+    /// At once and twice more: neighbours may have learned somebody else's address.
+    fn announce_again(&mut self, now: Instant) {
+        let times = ANNOUNCE_AGAIN.map(|seconds| now + Duration::from_secs(seconds));
+        self.announce_at = [now].into_iter().chain(times).collect();
     }
 
     /// The peer is about to claim because it does not hear us, and could serve.

@@ -69,6 +69,8 @@ pub(super) struct Instance {
     announce_at: Bounded<Instant, 4>,
     /// The peer serves too, and this node wins.
     rivalled: bool,
+    /// The peer has been silent since it was last seen alive.
+    alone: bool,
     /// Somebody removed an address of an owner.
     missing: bool,
     repair_at: Option<Instant>,
@@ -107,6 +109,7 @@ impl Instance {
             claim_after: now,
             announce_at: Bounded::new(),
             rivalled: false,
+            alone: false,
             missing: false,
             repair_at: None,
             settle_at: None,
@@ -516,6 +519,3 @@ impl Instance {
         .flatten()
     }
 }
-
-#[cfg(test)]
-mod tests;
