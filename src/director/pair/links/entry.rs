@@ -58,7 +58,10 @@ impl Entry {
         self.sight = sight.clone();
         let place = match &**sight {
             Sight::Unknown(reason) => Err(reason.clone()),
-            Sight::Known(view) => place::find(&self.link, view),
+            Sight::Known(view) => {
+                let now = self.place().map(|place| place.source);
+                place::find(&self.link, view, now)
+            }
         };
         let place = match place {
             Ok(place) => place,
