@@ -13,7 +13,7 @@
 //! | layer | module | may use |
 //! |---|---|---|
 //! | 0 | [`model`] | std |
-//! | 1 | [`config`], [`health`], [`reconcile`] | model |
+//! | 1 | [`config`], [`health`], [`failover`], [`reconcile`] | model |
 //! | 2 | [`kernel`], [`check`] | model |
 //! | 3 | [`director`] | 0–2 |
 //! | 4 | [`control`] | model, director |
@@ -35,6 +35,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod director;
+pub mod failover;
 pub mod health;
 pub mod kernel;
 pub mod model;

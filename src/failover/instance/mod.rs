@@ -1,0 +1,5 @@
+//! One instance on this node.
+
+mod state;
+
+pub use state::{Reason, State};
