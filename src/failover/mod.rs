@@ -4,11 +4,17 @@
 pub mod action;
 pub mod advert;
 mod bounded;
+mod context;
 pub mod event;
 mod instance;
+mod order;
+mod outbox;
 mod pair;
+mod peer;
+mod report;
 pub mod sabotage;
 mod settings;
+mod transmit;
 pub mod view;
 
 pub use action::{Action, AlarmKind, HookKind, Step, SyncPart};
