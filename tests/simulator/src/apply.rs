@@ -157,6 +157,9 @@ impl World {
         }
         node.standing = false;
         node.stood_until = Some(now);
+        if let Some(process) = &mut node.process {
+            process.sent.fill(None);
+        }
         if self.config.clock_stops {
             node.clock.start(now);
         }
@@ -192,6 +195,7 @@ impl World {
             Which::Main => {
                 if let Some(process) = &mut node.process {
                     process.paused = false;
+                    process.sent.fill(None);
                 }
             }
             Which::Guard => {
@@ -219,7 +223,6 @@ impl World {
     /// Everything is well again from now on; what is left over from before is not.
     pub fn heal(&mut self) {
         self.log(|_| "HEAL".to_owned());
-        self.plan = std::sync::Arc::default();
         self.forget_faults();
         self.set_all_links(good(&self.config));
         self.segment.targets = true;

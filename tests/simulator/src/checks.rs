@@ -281,9 +281,8 @@ impl World {
         };
         let last = sent.replace(now);
         let gap = last.map_or(0, |last| now.saturating_sub(last));
-        if gap > limit && gap < self.config.dead() / 2 && variant != 3 {
-            // Longer ones come from pauses, which I5 looks at.
-            self.checks.slow_advert(gap);
+        if gap > limit && variant != 3 {
+            self.fail("V8", |_| format!("node {n} was silent on link {link} for {gap} ns"));
         }
     }
 
@@ -436,13 +435,6 @@ impl World {
         } else if epoch <= heard {
             self.fail("I7", |_| format!("node {n} takes over {i} at epoch {epoch}, peer had {heard}"));
         }
-    }
-}
-
-impl Checks {
-    /// V8 is judged in the quiet phase and in drills; here the longest gap is kept.
-    fn slow_advert(&mut self, gap: Local) {
-        self.longest_gap = self.longest_gap.max(gap);
     }
 }
 

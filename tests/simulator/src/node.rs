@@ -132,8 +132,6 @@ pub struct Process {
     pub target_answered: Option<Local>,
     /// States, as the transitions tell.
     pub state: [State; 2],
-    /// Addresses may be left over from before.
-    pub started: [bool; 2],
     /// An operator does not want it to serve.
     pub admin_standby: bool,
     /// Frozen until then.
@@ -155,8 +153,6 @@ pub struct Process {
     pub peer_active: [bool; 2],
     /// Highest epoch of a serving peer that was heard of.
     pub heard_epoch: [u64; 2],
-    /// Recordings were played to it while it could not know better.
-    pub impressed: bool,
     /// Since when it says it serves although the address is not there.
     pub bare_since: [Option<Time>; 2],
 }
