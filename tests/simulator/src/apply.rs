@@ -10,6 +10,11 @@ use crate::world::{Coming, Which, World};
 impl World {
     /// Something goes wrong.
     pub fn apply(&mut self, fault: Fault) {
+        self.change(fault);
+        self.set_wakes();
+    }
+
+    fn change(&mut self, fault: Fault) {
         match fault {
             Fault::Link(link, from, quality) => self.set_link(link, from, quality),
             Fault::AllLinks(quality) => self.set_all_links(quality),
@@ -260,5 +265,6 @@ impl World {
             self.order(n, Order::Cleanup);
             self.look_at_tracks(n);
         }
+        self.set_wakes();
     }
 }

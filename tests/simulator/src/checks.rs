@@ -180,7 +180,7 @@ impl World {
         };
         let age = process.rounds.get(&head.echoed).map(|sent| now.saturating_sub(*sent));
         // Clearly fresh; what is on the edge does not count.
-        if !current || head.sequence >> 63 != 0 || age.is_none_or(|age| age > dead * 8 / 10) {
+        if !current || head.sequence >> 63 != 0 || age.is_none_or(|age| age > dead * 4 / 10) {
             return;
         }
         if process.heard.is_none_or(|heard| now.saturating_sub(heard) > dead / 2) {
@@ -391,7 +391,7 @@ impl World {
         let Some(process) = &self.nodes[n].process else {
             return;
         };
-        let hears = !process.is_deaf(self.now, self.config.dead() * 5 / 10);
+        let hears = !process.is_deaf(self.now, self.config.dead() * 3 / 10);
         let frozen = process.frozen.is_some_and(|end| end > now);
         let voluntary = matches!(reason, Reason::HandedOver | Reason::Fault);
         if hears && matches!(reason, Reason::Isolated | Reason::NotHeard) {

@@ -38,8 +38,10 @@ impl Clock {
 
     /// When it will show this; never before it does.
     pub fn true_time(&self, local: Local) -> Time {
-        let since = local.saturating_sub(self.base.1);
-        self.base.0 + scale(since, -self.drift) + since / 2_000 + 1
+        let since = i128::from(local.saturating_sub(self.base.1));
+        let since = (since * 1_000_000).div_euclid(i128::from(1_000_000 + self.drift));
+        // The first nanosecond at which it does, or the one after.
+        self.base.0 + u64::try_from(since).unwrap_or(0) + 2
     }
 
     /// Stands still.

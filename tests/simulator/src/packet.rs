@@ -24,7 +24,8 @@ pub struct Record {
     pub epoch: u64,
     /// Code of the state.
     pub state: u8,
-    flags: u16,
+    /// Bits in the order of the fields of `Flags`.
+    pub flags: u16,
 }
 
 /// Code of `Active`.

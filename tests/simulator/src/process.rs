@@ -392,6 +392,13 @@ impl World {
 
     fn send(&mut self, n: usize, now: Local, link: usize, bytes: &[u8]) {
         self.check_send(n, now, link, bytes);
+        if self.trace.is_some() {
+            let said: Vec<_> = packet::records(bytes)
+                .iter()
+                .map(|r| format!("state {} epoch {} flags {:#x}", r.state, r.epoch, r.flags))
+                .collect();
+            self.log(|_| format!("node {n} => link {link}: {}", said.join("; ")));
+        }
         let Some(process) = &mut self.nodes[n].process else {
             return;
         };

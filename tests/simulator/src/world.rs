@@ -259,6 +259,11 @@ impl World {
             }
         }
         self.check_state();
+        self.set_wakes();
+    }
+
+    /// Both nodes are woken when something of theirs is due.
+    pub(crate) fn set_wakes(&mut self) {
         for n in 0..2 {
             self.set_wake(n);
         }
