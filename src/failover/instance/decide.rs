@@ -1,5 +1,7 @@
 //! What an instance does next, by state.
 
+use std::time::{Duration, Instant};
+
 use super::{Instance, Reason, Side, State};
 use crate::failover::action::{Action, AlarmKind, HookKind, Step};
 use crate::failover::advert::Record;
@@ -29,6 +31,14 @@ impl Instance {
 
     /// What is learned from the peer whatever the state.
     fn look_around(&mut self, context: &mut Context<'_>) {
+        match context.presence {
+            Presence::Silent => self.alone = true,
+            // It may have served meanwhile, and neighbours may have learned so.
+            Presence::Alive if std::mem::take(&mut self.alone) && self.state == State::Active => {
+                self.announce_again(context.now);
+            }
+            Presence::Alive | Presence::Unsure => {}
+        }
         let Some(record) = context.record else {
             return;
         };
@@ -137,12 +147,10 @@ impl Instance {
 
     /// The peer is there and, as far as it says, does not serve: hand-over or election.
     fn consider_peer(&mut self, context: &mut Context<'_>) {
-        if let Some(record) = context.record.filter(|r| self.is_handed_over(r)) {
-            if self.is_eligible(context) {
-                self.highest = self.highest.max(record.epoch);
-                self.new_epoch(context);
-                return self.acquire(Reason::PeerReleased, context);
-            }
+        let handed_over = context.record.is_some_and(|r| self.is_handed_over(&r));
+        if handed_over && self.is_eligible(context) {
+            self.new_epoch(context);
+            return self.acquire(Reason::PeerReleased, context);
         }
         // An instance that the peer does not know cannot be served there.
         let vacant = context
@@ -283,7 +291,7 @@ impl Instance {
         if self.local.as_ref().is_some_and(|local| !local.carrier) {
             return Some(Reason::CarrierLost);
         }
-        if self.is_unheard(context) {
+        if Self::is_unheard(context) {
             return Some(Reason::NotHeard);
         }
         let silent = context.peer.silence(context.now) >= context.dead_after * 6 / 10;
@@ -301,12 +309,7 @@ impl Instance {
         if met != self.rivalled {
             self.rivalled = met;
             if self.wins(true, context) {
-                self.announce_at.clear();
-                self.announce_at.push(context.now);
-                for seconds in ANNOUNCE_AGAIN {
-                    let delay = std::time::Duration::from_secs(seconds);
-                    self.announce_at.push(context.now + delay);
-                }
+                self.announce_again(context.now);
             }
         }
         if met {
@@ -318,8 +321,14 @@ impl Instance {
         met
     }
 
+    /// At once and twice more: neighbours may have learned somebody else's address.
+    fn announce_again(&mut self, now: Instant) {
+        let times = ANNOUNCE_AGAIN.map(|seconds| now + Duration::from_secs(seconds));
+        self.announce_at = [now].into_iter().chain(times).collect();
+    }
+
     /// The peer is about to claim because it does not hear us, and could serve.
-    fn is_unheard(&self, context: &mut Context<'_>) -> bool {
+    fn is_unheard(context: &mut Context<'_>) -> bool {
         let unheard = context.peer.advert().is_some_and(|advert| advert.unheard);
         let able = |r: Record| r.flags.eligible && r.state == State::Standby;
         let yields = unheard && context.record.is_some_and(able);

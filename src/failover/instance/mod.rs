@@ -32,6 +32,10 @@ const DEFENCE_GAP: Duration = Duration::from_secs(10);
 
 /// The state machine of an instance.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "conditions beside the state, independent of it and of each other"
+)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) state: State,
@@ -65,6 +69,8 @@ pub(super) struct Instance {
     announce_at: Bounded<Instant, 4>,
     /// The peer serves too, and this node wins.
     rivalled: bool,
+    /// The peer has been silent since it was last seen alive.
+    alone: bool,
     /// Somebody removed an address of an owner.
     missing: bool,
     repair_at: Option<Instant>,
@@ -103,6 +109,7 @@ impl Instance {
             claim_after: now,
             announce_at: Bounded::new(),
             rivalled: false,
+            alone: false,
             missing: false,
             repair_at: None,
             settle_at: None,
