@@ -115,7 +115,8 @@ impl Guard {
     /// When the next farewell is due; none before everything is gone.
     pub fn farewell_due(&self) -> Option<Local> {
         let (begun, done) = self.farewells?;
-        (self.leaving == [None; 2]).then(|| begun + FAREWELLS[done])
+        let empty = self.leaving == [None; 2] && self.held.iter().all(Option::is_none);
+        empty.then(|| begun + FAREWELLS[done])
     }
 
     /// One farewell is done.

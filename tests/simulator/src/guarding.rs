@@ -135,6 +135,7 @@ impl World {
                 } else {
                     let added = node.kernel.add(i, now, lifetime);
                     if added.is_ok() {
+                        guard.farewells = None;
                         guard.held[i] = Some(Held {
                             epoch,
                             refreshed: now,

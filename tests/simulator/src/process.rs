@@ -77,8 +77,8 @@ impl World {
             bare_since: [None; 2],
         });
         self.log(|w| format!("node {n} starts life {}", w.nodes[n].lives));
-        self.tell(n, Input::Event(Event::OwnMacs(vec![Self::mac(n)])));
         self.tell(n, Input::Event(Event::Start));
+        self.tell(n, Input::Event(Event::OwnMacs(vec![Self::mac(n)])));
     }
 
     /// The main process dies; the guard notices, and the service manager starts it again.
@@ -169,15 +169,12 @@ impl World {
         }
     }
 
-    /// One turn of the loop: everything that waits, and the timer.
+    /// One turn of the loop: everything that waits, then the timer.
     fn turn(&mut self, n: usize, now: Local) {
         let timer_due = |w: &Self| {
             let process = w.nodes[n].process.as_ref();
             process.is_some_and(|p| !p.draining && p.due.is_some_and(|due| due <= now))
         };
-        if self.nodes[n].rng.chance(500) && timer_due(self) {
-            self.feed(n, Event::Timer, None);
-        }
         for _ in 0..4096 {
             let Some(process) = &mut self.nodes[n].process else {
                 return;
