@@ -55,8 +55,11 @@ pub struct Guard {
     pub queue: VecDeque<Request>,
     /// Until when the guard is busy with the first of it.
     pub busy: Option<Local>,
-    /// Last words.
+    /// What is to be said as things are now.
     pub farewell: Vec<(usize, Vec<u8>)>,
+    /// What is being said: as things were when it began. By now the main process may be about
+    /// to take over again.
+    pub saying: Vec<(usize, Vec<u8>)>,
     /// Begin of the farewells and how many are done.
     pub farewells: Option<(Local, usize)>,
 }
@@ -74,6 +77,7 @@ impl Default for Guard {
             queue: VecDeque::new(),
             busy: None,
             farewell: Vec::new(),
+            saying: Vec::new(),
             farewells: None,
         }
     }
@@ -101,6 +105,7 @@ impl Guard {
     /// As soon as everything is gone, that is said.
     pub fn begin_farewell(&mut self, now: Local) {
         self.farewells = Some((now, 0)).filter(|_| !self.farewell.is_empty());
+        self.saying.clone_from(&self.farewell);
     }
 
     /// An instance's addresses have to go, and its epoch does not come back.

@@ -56,6 +56,12 @@ impl World {
             return;
         }
         let lifetime = self.config.lifetime();
+        // It may have slept while the main process went on.
+        let waiting = guard.queue.iter().rev().find_map(|request| match request {
+            Request::Keep(deadline, _) => Some(*deadline),
+            Request::Step(..) => None,
+        });
+        guard.deadline = guard.deadline.max(waiting);
         let lapsed = guard.held.iter().flatten().any(|held| held.refreshed + lifetime <= now);
         if guard.is_fenced(now) || lapsed {
             let taken = guard.fence_held(now);
@@ -113,7 +119,7 @@ impl World {
         };
         let (i, epoch, step) = match request {
             Request::Keep(deadline, farewell) => {
-                guard.deadline = Some(deadline);
+                guard.deadline = guard.deadline.max(Some(deadline));
                 guard.farewell = farewell;
                 return;
             }
@@ -154,6 +160,7 @@ impl World {
                 guard.leaving[i] = if removed.is_ok() { None } else { Some(now + AGAIN) };
                 removed
             }
+            Step::Announce if guard.held[i].is_none() => Err("nothing is held".to_owned()),
             Step::Announce => {
                 guard.rounds[i] = Some((now, 0));
                 Ok(())
@@ -220,7 +227,7 @@ impl World {
             return;
         }
         guard.farewell_done(now);
-        let packets = guard.farewell.clone();
+        let packets = guard.saying.clone();
         let life = self.nodes[n].lives;
         self.log(|_| format!("node {n} guard says farewell"));
         for (link, bytes) in packets {
