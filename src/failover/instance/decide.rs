@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Instance, Reason, Side, State};
-use crate::failover::action::{Action, AlarmKind, HookKind, Step};
+use crate::failover::action::{Action, AlarmKind, HookKind, Step, SyncPart};
 use crate::failover::advert::Record;
 use crate::failover::context::Context;
 use crate::failover::peer::Presence;
@@ -278,6 +278,10 @@ impl Instance {
             context.out.insist();
         }
         self.hold = hold;
+        if self.settle_at.is_some_and(|at| context.now >= at) && self.steps.is_done() {
+            self.settle_at = None;
+            self.steps.add(Step::Sync(SyncPart::Master));
+        }
         self.maintain(context);
     }
 

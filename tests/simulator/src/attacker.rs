@@ -180,6 +180,8 @@ impl Attacker {
         if let Ok(mut advert) = decode(bytes, &expected, &keys(SECRET)) {
             advert.sequence += self.rng.range(1, 1000);
             *bytes = encode(&advert, "simulated", &keys([7; 32]));
+        } else if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
         }
     }
 }
