@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Instance, Reason, Side, State};
-use crate::failover::action::{Action, AlarmKind, HookKind, Step};
+use crate::failover::action::{Action, AlarmKind, HookKind, Step, SyncPart};
 use crate::failover::advert::Record;
 use crate::failover::context::Context;
 use crate::failover::peer::Presence;
@@ -43,6 +43,9 @@ impl Instance {
             return;
         };
         self.highest = self.highest.max(record.epoch);
+        if !record.state.is_passive() && record.state != State::Init {
+            self.peer_acquired = Some(record.epoch);
+        }
         if record.state == State::Active && self.state != State::Active {
             self.note_owner(Side::Peer, context);
         }
@@ -170,14 +173,17 @@ impl Instance {
         }
     }
 
-    /// The peer's kernel has confirmed that the addresses of the newest claim are gone. A
-    /// claim of our own that is as new was in vain too: then the election decides.
+    /// The peer was seen to serve, and its kernel has confirmed that the addresses of that
+    /// claim are gone. Claims that ended in `Probe` added none and do not count, however new.
+    /// One of our own that got further and is as new was in vain too: then the election
+    /// decides.
     fn is_handed_over(&self, record: &Record) -> bool {
         let gone = matches!(
             record.state,
             State::Release | State::Standby | State::Fault | State::Wait
         );
-        gone && record.flags.released && record.epoch > self.epoch && record.epoch >= self.highest
+        let newest = self.peer_acquired == Some(record.epoch) && record.epoch > self.acquired;
+        gone && record.flags.released && newest
     }
 
     fn consider_silence(&mut self, context: &mut Context<'_>) {
@@ -211,6 +217,7 @@ impl Instance {
 
     /// The steps of a takeover begin; the epoch is already on its way to disk.
     pub(super) fn acquire(&mut self, reason: Reason, context: &mut Context<'_>) {
+        self.acquired = self.epoch;
         self.plan_takeover(context);
         self.enter(State::Acquire, reason, context);
     }
@@ -271,6 +278,10 @@ impl Instance {
             context.out.insist();
         }
         self.hold = hold;
+        if self.settle_at.is_some_and(|at| context.now >= at) && self.steps.is_done() {
+            self.settle_at = None;
+            self.steps.add(Step::Sync(SyncPart::Master));
+        }
         self.maintain(context);
     }
 

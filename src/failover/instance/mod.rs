@@ -45,6 +45,10 @@ pub(super) struct Instance {
     pub(super) epoch: u64,
     /// Highest seen on either node.
     highest: u64,
+    /// Of this life's last claim that was not given up while it only asked.
+    acquired: u64,
+    /// Of the last such claim of the peer that this life has seen.
+    peer_acquired: Option<u64>,
     /// The addresses of `epoch` are gone, confirmed, and were not added since.
     released: bool,
     /// An address may be in the kernel.
@@ -95,6 +99,8 @@ impl Instance {
             reason: None,
             epoch,
             highest: epoch,
+            acquired: 0,
+            peer_acquired: None,
             released: false,
             added: true,
             hold: false,

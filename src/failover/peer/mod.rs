@@ -240,7 +240,10 @@ impl Peer {
         self.highest = sequence;
         self.heard = Some(receiver.now);
         let ask = advert.ask;
-        self.advert = Some(advert);
+        // One that echoes what we said a moment ago does hear us: after the other direction
+        // was down, it has not taken it for fresh yet.
+        let unheard = advert.unheard && age > receiver.dead_after / 2;
+        self.advert = Some(Advert { unheard, ..advert });
         Ok(Accepted::News {
             ask,
             restarted: false,
