@@ -27,3 +27,6 @@ pub use settings::{
     ConfigDigest, InstanceId, MAX_INSTANCES, MAX_LINKS, Settings, SettingsError, SoftwareVersion,
 };
 pub use view::View;
+
+#[cfg(test)]
+mod tests;

@@ -96,8 +96,8 @@ mod tests {
             c in standing(),
             owners in any::<bool>(),
         ) {
-            prop_assume!(a.beats(&b, owners) && b.beats(&c, owners));
-            prop_assert!(a.beats(&c, owners));
+            let chain = a.beats(&b, owners) && b.beats(&c, owners);
+            prop_assert!(!chain || a.beats(&c, owners));
         }
     }
 

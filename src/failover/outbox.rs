@@ -7,7 +7,7 @@ use super::action::{Action, AlarmKind};
 use super::view::HistoryEntry;
 
 /// Least time between two alarms of a kind.
-const ALARM_GAP: Duration = Duration::from_mins(1);
+const ALARM_GAP: Duration = Duration::from_secs(60);
 /// Transitions that are remembered.
 pub(super) const HISTORY: usize = 64;
 

@@ -44,6 +44,10 @@ pub(super) struct Slot {
 
 /// Everything but the instances.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "conditions of the process, independent of each other"
+)]
 pub(super) struct Node {
     pub(super) settings: Settings,
     pub(super) signer: Signer,
@@ -423,7 +427,6 @@ impl Node {
                 self.out.wanted |= ask || restarted;
                 self.look_at_news(now);
             }
-            Ok(Accepted::Copy) => {}
             Err(Refusal::Unverified) => {
                 let last = self.sent.last_at();
                 let due = |at: Instant| now.saturating_duration_since(at) >= CHALLENGE_GAP;
@@ -435,7 +438,7 @@ impl Node {
                     format!("link {link}: packet refused: {refusal}")
                 });
             }
-            Err(_) => {}
+            Ok(Accepted::Copy) | Err(_) => {}
         }
     }
 

@@ -27,7 +27,7 @@ impl Node {
         if records != self.transmitter.said {
             self.out.wanted = true;
         }
-        if !self.send_at(now).is_none_or(|at| now >= at) {
+        if self.send_at(now).is_some_and(|at| now < at) {
             return;
         }
         if self.out.urgent {
@@ -36,9 +36,9 @@ impl Node {
             self.out.burst = self.out.burst.saturating_sub(1);
         }
         self.out.wanted = false;
-        self.transmitter.said = records;
         let sequence = self.sent.round(now);
-        let advert = self.advert(records, sequence, now);
+        let advert = self.advert(&records, sequence, now);
+        self.transmitter.said = records;
         let mut actions = self.sends(&advert);
         actions.extend(self.keep(slots, &advert, now));
         actions.append(&mut self.out.actions);
@@ -73,7 +73,7 @@ impl Node {
         slots.iter().map(record).collect()
     }
 
-    fn advert(&self, records: Records, sequence: u64, now: Instant) -> Advert {
+    fn advert(&self, records: &Records, sequence: u64, now: Instant) -> Advert {
         let settings = &self.settings;
         let dead_after = self.dead_after();
         Advert {
@@ -91,7 +91,7 @@ impl Node {
             digest: settings.digest,
             version: settings.version,
             macs: self.own_macs.iter().copied().collect(),
-            records,
+            records: *records,
         }
     }
 

@@ -57,8 +57,12 @@ pub struct Watch {
     handle: Handle,
     messages: Messages,
     connection: JoinHandle<()>,
-    links: BTreeMap<u32, (InterfaceName, Carrier)>,
+    links: Links,
 }
+
+/// Interfaces by number.
+#[derive(Debug, Default)]
+struct Links(BTreeMap<u32, (InterfaceName, Carrier)>);
 
 impl Watch {
     /// Subscribes in the calling thread's network namespace and reads what there is. To be
@@ -73,7 +77,7 @@ impl Watch {
             handle,
             messages: Box::pin(messages),
             connection: tokio::spawn(connection),
-            links: BTreeMap::new(),
+            links: Links::default(),
         };
         // After the subscription, so that no change falls between.
         watch.refresh().await?;
@@ -82,10 +86,7 @@ impl Watch {
 
     /// What is known of an interface.
     pub fn carrier(&self, name: &InterfaceName) -> Carrier {
-        let mut links = self.links.values();
-        links
-            .find(|(known, _)| known == name)
-            .map_or(Carrier::Missing, |(_, carrier)| *carrier)
+        self.links.carrier(name)
     }
 
     /// Waits for changes and takes them. The kernel drops news for a reader that is too slow
@@ -99,13 +100,13 @@ impl Watch {
         let Some((message, _)) = self.messages.next().await else {
             return Err(Error::new("watch interfaces", Errno::ENOTCONN));
         };
-        self.take(message);
+        self.links.take(message.payload);
         for _ in 1..BATCH {
             let next = std::future::poll_fn(|context| {
                 std::task::Poll::Ready(self.messages.as_mut().poll_next(context))
             });
             match next.await {
-                std::task::Poll::Ready(Some((message, _))) => self.take(message),
+                std::task::Poll::Ready(Some((message, _))) => self.links.take(message.payload),
                 _ => break,
             }
         }
@@ -125,31 +126,36 @@ impl Watch {
             Ok(Err(_)) => return Err(failed(Errno::EBADMSG)),
             Err(_elapsed) => return Err(failed(Errno::ETIMEDOUT)),
         };
-        self.links = messages.iter().filter_map(entry).collect();
+        self.links = Links(messages.iter().filter_map(entry).collect());
         Ok(())
-    }
-
-    fn take(&mut self, message: NetlinkMessage<RouteNetlinkMessage>) {
-        let NetlinkPayload::InnerMessage(message) = message.payload else {
-            return;
-        };
-        match message {
-            RouteNetlinkMessage::NewLink(link) => {
-                if let Some((index, state)) = entry(&link) {
-                    self.links.insert(index, state);
-                }
-            }
-            RouteNetlinkMessage::DelLink(link) if is_whole(&link) => {
-                self.links.remove(&link.header.index);
-            }
-            _ => {}
-        }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.connection.abort();
+    }
+}
+
+impl Links {
+    fn carrier(&self, name: &InterfaceName) -> Carrier {
+        let mut links = self.0.values();
+        links
+            .find(|(known, _)| known == name)
+            .map_or(Carrier::Missing, |(_, carrier)| *carrier)
+    }
+
+    fn take(&mut self, payload: NetlinkPayload<RouteNetlinkMessage>) {
+        let NetlinkPayload::InnerMessage(message) = payload else {
+            return;
+        };
+        match message {
+            RouteNetlinkMessage::NewLink(link) => self.0.extend(entry(&link)),
+            RouteNetlinkMessage::DelLink(link) if is_whole(&link) => {
+                self.0.remove(&link.header.index);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -174,4 +180,57 @@ fn entry(link: &LinkMessage) -> Option<(u32, (InterfaceName, Carrier))> {
         Carrier::Lost
     };
     is_whole(link).then_some((link.header.index, (name, carrier)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(family: AddressFamily, index: u32, name: &str, flags: LinkFlags) -> LinkMessage {
+        let mut link = LinkMessage::default();
+        link.header.interface_family = family;
+        link.header.index = index;
+        link.header.flags = flags;
+        link.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        link
+    }
+
+    #[test]
+    fn news_of_interfaces_are_taken_and_those_of_memberships_are_not() {
+        let mut links = Links::default();
+        let eth0: InterfaceName = "eth0".parse().unwrap();
+        let whole = AddressFamily::Unspec;
+        let cable = LinkFlags::Up | LinkFlags::LowerUp;
+        let new = |link| NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link));
+        let gone = |link| NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link));
+        assert_eq!(links.carrier(&eth0), Carrier::Missing);
+        for (flags, carrier) in [
+            (cable, Carrier::Present),
+            (LinkFlags::Up, Carrier::Lost),
+            (LinkFlags::LowerUp, Carrier::Down),
+            (LinkFlags::empty(), Carrier::Down),
+            (cable | LinkFlags::Promisc, Carrier::Present),
+        ] {
+            links.take(new(link(whole, 2, "eth0", flags)));
+            assert_eq!(links.carrier(&eth0), carrier, "{flags:?}");
+        }
+        // It has left a bridge.
+        links.take(gone(link(AddressFamily::Bridge, 2, "eth0", cable)));
+        links.take(new(link(
+            AddressFamily::Bridge,
+            2,
+            "eth0",
+            LinkFlags::empty(),
+        )));
+        assert_eq!(links.carrier(&eth0), Carrier::Present);
+        // A name that is none of ours changes nothing of what is known.
+        links.take(new(link(whole, 2, "a/b", LinkFlags::empty())));
+        links.take(new(link(whole, 3, "eth1", LinkFlags::Up)));
+        assert_eq!(links.carrier(&eth0), Carrier::Present);
+        links.take(new(link(whole, 2, "lan", cable)));
+        assert_eq!(links.carrier(&eth0), Carrier::Missing);
+        links.take(gone(link(whole, 2, "lan", cable)));
+        assert_eq!(links.carrier(&"lan".parse().unwrap()), Carrier::Missing);
+        assert_eq!(links.carrier(&"eth1".parse().unwrap()), Carrier::Lost);
+    }
 }

@@ -137,11 +137,12 @@ impl Timing {
         Self {
             advert_interval,
             dead_after,
-            probe_window: Duration::from_millis(180).min(dead_after / 2),
+            probe_window: Duration::from_millis(180)
+                .min((dead_after / 5).max(Duration::from_millis(10))),
             address_lifetime: Duration::from_secs(3),
             start_wait: (dead_after * 3).max(Duration::from_secs(3)),
             max_moves: 5,
-            moves_window: Duration::from_secs(10 * 60),
+            moves_window: Duration::from_secs(600),
         }
     }
 }

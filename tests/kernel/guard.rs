@@ -1,6 +1,11 @@
 //! The guard process with a main process that dies, stalls and wakes up again, on a segment
 //! with a neighbour that sees everything.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "measured times, and what the played main process says"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
@@ -24,6 +29,9 @@ const VIP6: &str = "2001:db8::100";
 const PORT: u16 = 7694;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_directord");
 
+/// Silence after which the played main process counts as stalled.
+const STALL: Duration = Duration::from_millis(250);
+
 /// Tells a process of this program that it plays the main process, and how.
 const ROLE: &str = "DIRECTORD_TEST_ROLE";
 
@@ -45,7 +53,13 @@ fn setup(adopt: Vec<Holding>) -> Setup {
             source: Some("192.0.2.11".parse().unwrap()),
             to: ([192, 0, 2, 12], PORT).into(),
         }],
-        stall_after: Duration::from_millis(250),
+        // A test that runs programs is silent for long on a slow kernel; the played main
+        // process is not.
+        stall_after: if std::env::var_os(ROLE).is_some() {
+            STALL
+        } else {
+            Duration::from_secs(5)
+        },
         lifetime: Duration::from_secs(3),
         announce_again: None,
         addresses: addresses(),
@@ -154,7 +168,7 @@ impl Main {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 }
 
@@ -172,8 +186,9 @@ fn peer(neighbour: &Neighbour) -> UdpSocket {
     socket
 }
 
-/// Receives a farewell and checks that nothing is there any more when it comes.
-fn farewell(peer: &UdpSocket) {
+/// Receives a farewell, and checks that nothing is there any more when it comes. Returns
+/// when that was.
+fn farewell(peer: &UdpSocket) -> Instant {
     let mut buffer = [0; 64];
     let (length, from) = loop {
         match peer.recv_from(&mut buffer) {
@@ -181,9 +196,11 @@ fn farewell(peer: &UdpSocket) {
             received => break received.unwrap(),
         }
     };
+    let received = Instant::now();
     assert!(!has("eth0", VIP) && !has("eth0", VIP6), "said too early");
     assert_eq!(&buffer[..length], b"farewell");
     assert_eq!(from.ip().to_string(), "192.0.2.11");
+    received
 }
 
 #[test]
@@ -195,8 +212,7 @@ fn after_the_death_of_the_main_process_its_addresses_go_and_the_peer_is_told() {
         assert!(has("eth0", VIP) && has("eth0", VIP6));
         let start = Instant::now();
         main.signal(Signal::SIGKILL);
-        farewell(&peer);
-        let took = start.elapsed();
+        let took = farewell(&peer) - start;
         assert!(took < Duration::from_millis(150), "{took:?}");
         println!("told and gone {took:?} after the kill");
         farewell(&peer);
@@ -212,8 +228,7 @@ fn a_stalled_main_process_loses_its_addresses_and_cannot_take_them_back() {
         let main = Main::start();
         let start = Instant::now();
         main.signal(Signal::SIGSTOP);
-        farewell(&peer);
-        let took = start.elapsed();
+        let took = farewell(&peer) - start;
         // 250 ms after the last advert, which was up to 50 ms earlier.
         assert!(took < Duration::from_millis(400), "{took:?}");
         println!("told and gone {took:?} after the stop");
@@ -233,7 +248,7 @@ fn signals_that_end_programs_do_not_end_the_guard() {
         let _neighbour = Neighbour::connect();
         block_on(async {
             let (guard, _) = start_holding().await;
-            let id = Pid::from_raw(guard.id().unwrap() as i32);
+            let id = Pid::from_raw(guard.id().unwrap().cast_signed());
             for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
                 kill(id, signal).unwrap();
             }
@@ -301,7 +316,9 @@ fn announcements_come_in_rounds_and_end_with_the_release() {
             report(&guard, |report| matches!(report, Report::Released { .. })).await;
             let arp = |frames: &[(Duration, Vec<u8>)], operation: u8| {
                 let of = |frame: &&(Duration, Vec<u8>)| {
-                    frame.1[12..14] == [8, 6] && frame.1[21] == operation
+                    frame.1[12..14] == [8, 6]
+                        && frame.1[21] == operation
+                        && frame.1[28..32] == [192, 0, 2, 100]
                 };
                 frames.iter().filter(of).count()
             };
@@ -312,7 +329,7 @@ fn announcements_come_in_rounds_and_end_with_the_release() {
                 .iter()
                 .filter(|(_, frame)| frame[12..14] == [0x86, 0xdd] && frame.get(54) == Some(&136));
             assert_eq!(advertisements.count(), 4);
-            let later = capture.hear(Duration::from_millis(1000));
+            let later = capture.hear(Duration::from_secs(1));
             assert_eq!((arp(&later, 1), arp(&later, 2)), (0, 0));
         });
     });

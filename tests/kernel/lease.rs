@@ -1,5 +1,7 @@
 //! Addresses with an end, and what the kernel tells about changes.
 
+#![expect(clippy::print_stdout, reason = "measured times")]
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -137,9 +139,9 @@ async fn told(watch: &mut Watch) -> Change {
     let deadline = Duration::from_secs(5);
     let next = async {
         loop {
-            match watch.next().await.unwrap() {
-                change @ (Change::Removed(_) | Change::Resync) => return change,
-                _ => {}
+            let change = watch.next().await.unwrap();
+            if matches!(change, Change::Removed(_) | Change::Resync) {
+                return change;
             }
         }
     };
@@ -152,7 +154,6 @@ fn changes_are_told_and_too_many_of_them_too() {
         let _neighbour = Neighbour::connect();
         block_on(async {
             let mut watch = Watch::open().unwrap();
-            let client = Client::open().unwrap();
             ip("address add 192.0.2.100/32 dev eth0");
             ip("address delete 192.0.2.100/32 dev eth0");
             let gone = on_eth0("192.0.2.100", 32);
@@ -170,12 +171,9 @@ fn changes_are_told_and_too_many_of_them_too() {
                 .await
                 .unwrap();
             // The thread of the runtime does not read meanwhile.
-            let flood: String = (0..4000)
-                .map(|n| {
-                    let word = if n % 2 == 0 { "add" } else { "delete" };
-                    format!("address {word} 198.51.100.7/32 dev lo\n")
-                })
-                .collect();
+            let there_and_back = "address add 198.51.100.7/32 dev lo\n\
+                                  address delete 198.51.100.7/32 dev lo\n";
+            let flood = there_and_back.repeat(2000);
             feed("ip", &["-batch", "-"], &flood);
             loop {
                 if told(&mut watch).await == Change::Resync {

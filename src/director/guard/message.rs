@@ -320,6 +320,10 @@ mod mac {
 
     use super::Mac;
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
     pub(super) fn serialize<S: Serializer>(mac: &Mac, to: S) -> Result<S::Ok, S::Error> {
         mac.0.serialize(to)
     }

@@ -18,6 +18,7 @@ use thread_priority::unix::{
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::channel::{Channel, Outbox};
 use super::core::{Action, Core, Event};
@@ -93,6 +94,8 @@ struct Process {
     core: Core,
     host: Host,
     watch: Option<Watch>,
+    /// When to open the watch again after it broke.
+    watch_again: Instant,
     said: mpsc::Receiver<Said>,
     ears: Ears,
     /// What happened while actions were carried out.
@@ -108,7 +111,7 @@ struct Ears {
 }
 
 enum Wake {
-    Messages(Vec<Request>),
+    Packet(Vec<u8>),
     Gone,
     Said(Said),
     Changed,
@@ -125,6 +128,7 @@ impl Process {
             core: Core::default(),
             host: Host::open().map_err(io::Error::other)?,
             watch: Watch::open().ok(),
+            watch_again: Instant::now() + AGAIN,
             said,
             ears: Ears {
                 sender,
@@ -140,32 +144,67 @@ impl Process {
         let mut gone = false;
         loop {
             self.outbox.flush(&self.channel);
-            let actions = match self.wake(gone).await {
-                Wake::Messages(requests) => self.core.receive(requests, since_boot()),
+            let mut requests = Vec::new();
+            let event = match self.wake(gone).await {
+                Wake::Packet(packet) => {
+                    requests.extend(Request::decode(&packet));
+                    None
+                }
                 Wake::Gone => {
                     gone = true;
-                    self.core.event(Event::Gone, since_boot())
+                    Some(Event::Gone)
                 }
-                Wake::Said(said) => {
-                    let event = Event::Foreign {
-                        address: said.address,
-                        mac: said.mac,
-                    };
-                    self.core.event(event, since_boot())
-                }
+                Wake::Said(said) => Some(Event::Foreign {
+                    address: said.address,
+                    mac: said.mac,
+                }),
                 Wake::Changed => self.look().await,
                 Wake::WatchBroke => {
-                    tokio::time::sleep(AGAIN).await;
-                    self.watch = Watch::open().ok();
+                    // At most so often, should the next one break as well.
+                    self.watch = if self.watch.is_some() {
+                        None
+                    } else {
+                        Watch::open().ok()
+                    };
+                    self.watch_again = Instant::now() + AGAIN;
                     self.look().await
                 }
-                Wake::Time => self.core.tick(since_boot()),
+                Wake::Time => None,
             };
-            if self.carry_out(actions).await {
-                self.say_goodbye();
-                return;
+            // Whatever it was that took time: what has been said meanwhile comes first.
+            self.read(&mut requests);
+            let mut ended = self.receive(requests).await;
+            if !ended && let Some(event) = event {
+                let actions = self.core.event(event, since_boot());
+                ended = self.carry_out(actions).await;
+            }
+            if ended {
+                return self.say_goodbye();
             }
         }
+    }
+
+    /// Adds the messages that wait.
+    fn read(&self, requests: &mut Vec<Request>) {
+        while requests.len() < MESSAGES
+            && let Ok(Some(packet)) = self.channel.take()
+        {
+            requests.extend(Request::decode(&packet));
+        }
+    }
+
+    /// Takes messages, each carried out before the next. Whether it was the end.
+    async fn receive(&mut self, requests: Vec<Request>) -> bool {
+        let due = self.core.hear(&requests, since_boot());
+        let mut ended = self.carry_out(due).await;
+        for request in requests {
+            if ended {
+                return true;
+            }
+            let actions = self.core.receive(request, since_boot());
+            ended = self.carry_out(actions).await;
+        }
+        ended
     }
 
     /// Waits for the next thing; messages come before anything else.
@@ -178,10 +217,10 @@ impl Process {
         tokio::select! {
             biased;
             packet = self.channel.next(), if !gone => match packet {
-                Ok(Some(packet)) => Wake::Messages(waiting(&self.channel, &packet)),
+                Ok(Some(packet)) => Wake::Packet(packet),
                 Ok(None) | Err(_) => Wake::Gone,
             },
-            changed = changes(self.watch.as_mut(), &held) => {
+            changed = changes(self.watch.as_mut(), &held, self.watch_again) => {
                 if changed { Wake::Changed } else { Wake::WatchBroke }
             }
             Some(said) = self.said.recv() => Wake::Said(said),
@@ -190,14 +229,14 @@ impl Process {
     }
 
     /// Where the held addresses are, after something changed.
-    async fn look(&mut self) -> Vec<Action> {
+    async fn look(&mut self) -> Option<Event> {
         let addresses = self.core.addresses();
         if addresses.is_empty() {
-            return Vec::new();
+            return None;
         }
-        let seen = self.host.look(addresses).await.unwrap_or_default();
+        let seen = self.host.look(addresses).await.ok()?;
         self.ears.adjust(&self.host).await;
-        self.core.event(Event::Observed(seen), since_boot())
+        Some(Event::Observed(seen))
     }
 
     /// Carries actions out, and what follows from their outcomes. Whether it was the end.
@@ -256,11 +295,11 @@ impl Process {
                 address,
                 lifetime,
             } => {
-                let result = self.host.add(&address, lifetime).await;
+                let is_back = self.host.add(&address, lifetime).await.is_ok();
                 Some(Event::Restored {
                     instance,
                     address,
-                    result,
+                    is_back,
                 })
             }
             Action::Announce {
@@ -300,9 +339,12 @@ impl Process {
         let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         let writable = poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0);
         let last = self.log.iter().rev().take(8).rev();
-        let text: String = last
-            .map(|line| format!("directord guard: {line}\n"))
-            .collect();
+        let text = last.fold(String::new(), |text, line| {
+            text + &format!(
+                "directord guard: {line}
+"
+            )
+        });
         if writable {
             let _ = stderr.lock().write_all(text.as_bytes());
         }
@@ -344,20 +386,10 @@ impl Ears {
     }
 }
 
-/// A packet and all that wait behind it.
-fn waiting(channel: &Channel, first: &[u8]) -> Vec<Request> {
-    let mut requests: Vec<Request> = Request::decode(first).into_iter().collect();
-    while requests.len() < MESSAGES
-        && let Ok(Some(packet)) = channel.take()
-    {
-        requests.extend(Request::decode(&packet));
-    }
-    requests
-}
-
 /// Whether something changed that may concern held addresses, or the watch broke.
-async fn changes(watch: Option<&mut Watch>, held: &BTreeSet<IpAddr>) -> bool {
+async fn changes(watch: Option<&mut Watch>, held: &BTreeSet<IpAddr>, again: Instant) -> bool {
     let Some(watch) = watch else {
+        tokio::time::sleep_until(again).await;
         return false;
     };
     loop {

@@ -38,8 +38,9 @@ use process::Scanner;
 /// is known.
 const SPREAD: Duration = Duration::from_secs(1);
 
-/// Least time between two looks at a track.
+/// Least and most time between two looks at a track.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
+const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Watches the tracks of a pair. Everything ends when it is dropped; programs that run are
 /// killed.
@@ -169,7 +170,7 @@ impl Tracks {
             };
             let place = index as f64 / ids.len() as f64;
             let first = track.interval.min(SPREAD).mul_f64(place);
-            let interval = track.interval.max(INTERVAL_MIN);
+            let interval = track.interval.clamp(INTERVAL_MIN, INTERVAL_MAX);
             let look = watch(Arc::clone(&self.shared), *id, looker, first, interval);
             self.looks.insert(*id, Task::spawn(look));
         }

@@ -10,11 +10,11 @@ use crate::model::pair::Timing;
 /// Moves that are remembered; more are never allowed in a window.
 const MOVES: usize = 32;
 /// Shortest and longest time for which an instance is pinned beyond the window.
-const HOLD: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(30));
+const HOLD: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(30 * 60));
 /// Failed steps after which a node is not eligible.
 const FAILURE_LIMIT: u8 = 3;
 /// How long after the last one.
-const FAILURE_EXPIRY: Duration = Duration::from_mins(1);
+const FAILURE_EXPIRY: Duration = Duration::from_secs(60);
 /// Waiting time after the first failed claim, doubled with each, and the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Longest reason that is kept, in bytes.
@@ -223,7 +223,7 @@ mod tests {
             "a quiet window in between"
         );
         moves.note(Side::Peer, at(43), &timing);
-        assert_eq!(moves.pinned(at(43)), Some(Duration::from_mins(1)));
+        assert_eq!(moves.pinned(at(43)), Some(Duration::from_secs(60)));
         moves.clean();
         assert_eq!(moves.pinned(at(43)), None);
         assert!(

@@ -137,12 +137,10 @@ impl Instance {
 
     /// The peer is there and, as far as it says, does not serve: hand-over or election.
     fn consider_peer(&mut self, context: &mut Context<'_>) {
-        if let Some(record) = context.record.filter(|r| self.is_handed_over(r)) {
-            if self.is_eligible(context) {
-                self.highest = self.highest.max(record.epoch);
-                self.new_epoch(context);
-                return self.acquire(Reason::PeerReleased, context);
-            }
+        let handed_over = context.record.is_some_and(|r| self.is_handed_over(&r));
+        if handed_over && self.is_eligible(context) {
+            self.new_epoch(context);
+            return self.acquire(Reason::PeerReleased, context);
         }
         // An instance that the peer does not know cannot be served there.
         let vacant = context
@@ -283,7 +281,7 @@ impl Instance {
         if self.local.as_ref().is_some_and(|local| !local.carrier) {
             return Some(Reason::CarrierLost);
         }
-        if self.is_unheard(context) {
+        if Self::is_unheard(context) {
             return Some(Reason::NotHeard);
         }
         let silent = context.peer.silence(context.now) >= context.dead_after * 6 / 10;
@@ -319,7 +317,7 @@ impl Instance {
     }
 
     /// The peer is about to claim because it does not hear us, and could serve.
-    fn is_unheard(&self, context: &mut Context<'_>) -> bool {
+    fn is_unheard(context: &mut Context<'_>) -> bool {
         let unheard = context.peer.advert().is_some_and(|advert| advert.unheard);
         let able = |r: Record| r.flags.eligible && r.state == State::Standby;
         let yields = unheard && context.record.is_some_and(able);

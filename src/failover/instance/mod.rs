@@ -32,6 +32,10 @@ const DEFENCE_GAP: Duration = Duration::from_secs(10);
 
 /// The state machine of an instance.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "conditions beside the state, independent of it and of each other"
+)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     pub(super) state: State,

@@ -70,14 +70,14 @@ impl Instance {
             lines.push("the peer has another configuration: no preemption".to_owned());
         }
         lines.push(if self.state == State::Active {
-            self.explain_active(context)
+            Self::explain_active(context)
         } else {
             self.explain_passive(context)
         });
         lines
     }
 
-    fn explain_active(&self, context: &Context<'_>) -> String {
+    fn explain_active(context: &Context<'_>) -> String {
         let peer = &context.settings.peer.name;
         match context.record {
             None if context.presence == Presence::Alive => {

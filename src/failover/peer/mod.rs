@@ -281,7 +281,7 @@ impl Peer {
 
     /// The sender's dead interval, within reason; ours before it has said any.
     pub(super) fn dead_after(&self, own: Duration) -> Duration {
-        let limits = (Duration::from_millis(30), Duration::from_mins(2));
+        let limits = (Duration::from_millis(30), Duration::from_secs(120));
         self.advert
             .as_ref()
             .map_or(own, |advert| advert.dead_after)

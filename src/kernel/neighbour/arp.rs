@@ -87,7 +87,9 @@ mod tests {
     const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// The bytes that `arping -U`, `arping -A` and `arping -D` of iputils send.

@@ -70,7 +70,7 @@ fn frame(mac: Mac, source: Ipv6Addr, group: Ipv6Addr, message: &[u8]) -> Vec<u8>
     frame
 }
 
-/// The ICMPv6 checksum (RFC 4443 §2.3) over pseudo header and message; 0 when the message
+/// The `ICMPv6` checksum (RFC 4443 §2.3) over pseudo header and message; 0 when the message
 /// carries a right one.
 fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
     let pseudo = [source.octets(), destination.octets()].concat();
@@ -147,7 +147,9 @@ mod tests {
     const VIP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0x12, 0x3456);
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// The checksums were computed by another program; `tcpdump -vv` says "icmp6 sum ok".
@@ -181,27 +183,30 @@ mod tests {
         assert_eq!(announcement(MAC, VIP, true)[ETHERNET + IPV6 + 4], 0xa0);
     }
 
-    fn said(claim: Claim) -> Option<Said> {
-        Some(Said {
+    fn said(claim: Claim) -> Said {
+        Said {
             address: VIP.into(),
             mac: MAC,
             claim,
-        })
+        }
     }
 
     #[test]
     fn owners_and_rivals_are_told_apart() {
-        assert_eq!(parse(&announcement(MAC, VIP, true)), said(Claim::Owner));
-        assert_eq!(parse(&probe(MAC, VIP)), said(Claim::Probe));
+        assert_eq!(
+            parse(&announcement(MAC, VIP, true)),
+            Some(said(Claim::Owner))
+        );
+        assert_eq!(parse(&probe(MAC, VIP)), Some(said(Claim::Probe)));
         let mut padded = announcement(MAC, VIP, false);
         padded.extend([0; 20]);
-        assert_eq!(parse(&padded), said(Claim::Owner));
+        assert_eq!(parse(&padded), Some(said(Claim::Owner)));
         // Somebody who resolves a neighbour in the name of the address.
         let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
         message.extend(Ipv6Addr::LOCALHOST.octets());
         assert_eq!(
             parse(&frame(MAC, VIP, ALL_NODES, &message)),
-            said(Claim::Owner)
+            Some(said(Claim::Owner))
         );
     }
 
@@ -211,7 +216,7 @@ mod tests {
         let mut message = vec![ADVERTISEMENT, 0, 0, 0, 0, 0, 0, 0];
         message.extend(VIP.octets());
         let bare = frame(MAC, VIP, ALL_NODES, &message);
-        assert_eq!(parse(&bare), said(Claim::Owner));
+        assert_eq!(parse(&bare), Some(said(Claim::Owner)));
         message.extend([14, 1, 0, 0, 0, 0, 0, 0, TARGET_ADDRESS, 1]);
         message.extend(other.0);
         let heard = parse(&frame(MAC, VIP, ALL_NODES, &message)).unwrap();

@@ -17,26 +17,18 @@ const ROUNDS: [Duration; 7] = [
     Duration::from_millis(600),
     Duration::from_millis(800),
     Duration::from_millis(1200),
-    Duration::from_millis(5000),
+    Duration::from_secs(5),
 ];
 
 /// An address that is removed by others twice in this time is not restored again.
 const RESTORE_ONCE_IN: Duration = Duration::from_secs(10);
-
-/// Times between attempts to delete; then the last one again and again.
-const DELETE_AGAIN: [Duration; 4] = [
-    Duration::from_millis(20),
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
 
 /// An instance whose addresses are here.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) epoch: u64,
     pub(super) addresses: BTreeMap<VirtualAddress, Kept>,
-    loopback: Vec<Loopback>,
+    pub(super) loopback: Vec<Loopback>,
     /// When the lifetime was last given to all of them.
     refreshed_at: Option<Duration>,
     refresh_at: Option<Duration>,
@@ -61,18 +53,6 @@ enum Missing {
     Link,
     /// By others' hands, again and again.
     Contended,
-}
-
-/// Addresses that have to go.
-#[derive(Debug)]
-pub(super) struct Leaving {
-    epoch: u64,
-    addresses: Vec<VirtualAddress>,
-    loopback: Vec<Loopback>,
-    attempts: usize,
-    again_at: Option<Duration>,
-    /// Whether the main process wants to know that they are gone.
-    report: bool,
 }
 
 impl Held {
@@ -120,31 +100,6 @@ impl Held {
             instance: instance.to_owned(),
             epoch: self.epoch,
             addresses: self.addresses.keys().cloned().collect(),
-            loopback: self.loopback.clone(),
-        }
-    }
-
-    fn leave(self, report: bool) -> Leaving {
-        Leaving {
-            epoch: self.epoch,
-            addresses: self.addresses.into_keys().collect(),
-            loopback: self.loopback,
-            attempts: 0,
-            again_at: None,
-            report,
-        }
-    }
-}
-
-impl Leaving {
-    pub(super) fn next(&self) -> Option<Duration> {
-        self.again_at
-    }
-
-    fn action(&self, instance: &str) -> Action {
-        Action::Drop {
-            instance: instance.to_owned(),
-            addresses: self.addresses.clone(),
             loopback: self.loopback.clone(),
         }
     }
@@ -231,7 +186,7 @@ impl Core {
             }
             Err(why) => {
                 let epoch = held.epoch;
-                self.leave(&instance, false, actions);
+                self.leave(&instance, actions);
                 actions.push(failed(Step::Hold, instance, epoch, why));
             }
         }
@@ -322,137 +277,6 @@ impl Core {
         }
     }
 
-    /// The main process gives addresses up. When it was not told that they were held they
-    /// are removed all the same.
-    pub(super) fn release(
-        &mut self,
-        instance: String,
-        epoch: u64,
-        addresses: Vec<VirtualAddress>,
-        actions: &mut Vec<Action>,
-    ) {
-        if let Some(leaving) = self.leaving.get_mut(&instance) {
-            leaving.report = true;
-            leaving.epoch = leaving.epoch.max(epoch);
-            let more = addresses
-                .into_iter()
-                .filter(|a| !leaving.addresses.contains(a));
-            let more: Vec<_> = more.collect();
-            leaving.addresses.extend(more);
-            actions.push(leaving.action(&instance));
-            return;
-        }
-        let mut held = self
-            .held
-            .remove(&instance)
-            .unwrap_or_else(|| Held::new(epoch));
-        let released = Held {
-            addresses: addresses
-                .into_iter()
-                .map(|a| (a, Kept::default()))
-                .collect(),
-            ..Held::new(held.epoch.max(epoch))
-        };
-        held.addresses
-            .retain(|address, _| !released.addresses.contains_key(address));
-        let mut leaving = released.leave(true);
-        if held.addresses.is_empty() {
-            self.never_again(&instance, leaving.epoch);
-            leaving.loopback = held.loopback;
-        } else {
-            // A part of them: the others stay.
-            let goes = |l: &Loopback| leaving.addresses.iter().any(|a| a.address == l.address);
-            let (gone, stay) = held.loopback.iter().partition(|l| goes(l));
-            (leaving.loopback, held.loopback) = (gone, stay);
-            self.held.insert(instance.clone(), held);
-        }
-        actions.push(leaving.action(&instance));
-        self.leaving.insert(instance, leaving);
-    }
-
-    /// One attempt to remove has ended.
-    pub(super) fn dropped(
-        &mut self,
-        instance: &str,
-        result: Result<(), String>,
-        now: Duration,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(leaving) = self.leaving.get_mut(instance) else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                self.listen_at = Some(now + LISTEN_AFTER);
-                if leaving.report {
-                    actions.push(Action::Report(Report::Released {
-                        instance: instance.to_owned(),
-                        epoch: leaving.epoch,
-                    }));
-                }
-                self.leaving.remove(instance);
-            }
-            Err(why) => {
-                let last = DELETE_AGAIN.len() - 1;
-                leaving.again_at = Some(now + DELETE_AGAIN[leaving.attempts.min(last)]);
-                leaving.attempts += 1;
-                // Said at first, and again when it becomes a matter of seconds.
-                if leaving.attempts == 1 || leaving.attempts == last + 1 {
-                    let epoch = leaving.epoch;
-                    actions.push(failed(Step::Release, instance.to_owned(), epoch, why));
-                }
-            }
-        }
-    }
-
-    pub(super) fn drop_again(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        for (instance, leaving) in &mut self.leaving {
-            if leaving.again_at.is_some_and(|at| at <= now) {
-                leaving.again_at = None;
-                actions.push(leaving.action(instance));
-            }
-        }
-    }
-
-    /// Everything that is held has to go.
-    pub(super) fn give_up(&mut self, why: FenceReason, actions: &mut Vec<Action>) {
-        let all = self
-            .held
-            .iter()
-            .map(|(name, held)| (name.clone(), held.epoch));
-        let all = all.collect();
-        self.fence(all, why, actions);
-    }
-
-    fn fence(
-        &mut self,
-        instances: Vec<(String, u64)>,
-        why: FenceReason,
-        actions: &mut Vec<Action>,
-    ) {
-        if instances.is_empty() {
-            return;
-        }
-        for (instance, epoch) in &instances {
-            self.never_again(instance, *epoch);
-            self.leave(instance, false, actions);
-        }
-        actions.push(Action::Report(Report::Fenced { instances, why }));
-    }
-
-    fn leave(&mut self, instance: &str, report: bool, actions: &mut Vec<Action>) {
-        if let Some(held) = self.held.remove(instance) {
-            let leaving = held.leave(report);
-            actions.push(leaving.action(instance));
-            self.leaving.insert(instance.to_owned(), leaving);
-        }
-    }
-
-    fn never_again(&mut self, instance: &str, epoch: u64) {
-        let oldest = self.given_up.entry(instance.to_owned()).or_default();
-        *oldest = epoch.max(*oldest);
-    }
-
     /// Where the addresses that are held stand after a change that others made.
     pub(super) fn observed(
         &mut self,
@@ -510,7 +334,7 @@ impl Core {
         &mut self,
         instance: &str,
         address: &VirtualAddress,
-        result: Result<(), String>,
+        is_back: bool,
         now: Duration,
         actions: &mut Vec<Action>,
     ) {
@@ -522,7 +346,7 @@ impl Core {
         };
         let instance = instance.to_owned();
         let address = address.address;
-        if result.is_ok() {
+        if is_back {
             kept.missing = None;
             held.announce_from(now);
             actions.push(Action::Report(Report::Restored { instance, address }));

@@ -1,11 +1,14 @@
 //! What the guard does at which time, given messages and what the kernel says. Pure: time
-//! since boot comes in, actions go out; each is carried out before the next event.
+//! since boot comes in, actions go out; each is carried out, and its outcome handed in,
+//! before anything else.
 //!
-//! Whoever drives it hands over all messages that wait at once ([`Core::receive`]): a guard
-//! that was late itself must not take messages it has not read for silence.
+//! Whoever drives it shows all messages that wait at once ([`Core::hear`]) before it hands
+//! them over one by one: a guard that was late itself must not take messages that it has not
+//! read for silence.
 
 mod farewell;
 mod holding;
+mod leaving;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,7 +19,8 @@ use crate::kernel::neighbour::Mac;
 use crate::model::InterfaceName;
 use crate::model::pair::VirtualAddress;
 use farewell::Farewell;
-use holding::{Held, Leaving};
+use holding::Held;
+use leaving::Leaving;
 
 pub(super) use super::farewell::FarewellLink;
 
@@ -55,7 +59,7 @@ pub(super) enum Event {
     Restored {
         instance: String,
         address: VirtualAddress,
-        result: Result<(), String>,
+        is_back: bool,
     },
     /// An announcement that could not be sent.
     NotAnnounced { instance: String, why: String },
@@ -153,24 +157,25 @@ struct Settings {
 }
 
 impl Core {
-    /// Every message that waits, in order.
-    pub(super) fn receive(&mut self, requests: Vec<Request>, now: Duration) -> Vec<Action> {
+    /// Every message that waits, in order, before they are handed over: signs of life count
+    /// as they were sent, so that a gap between them is a stall, however late they are read.
+    pub(super) fn hear(&mut self, requests: &[Request], now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
-        // All signs of life first, as they were sent: a gap between them is a stall, however
-        // late they are read.
-        let beats = requests.iter().filter_map(|request| match request {
-            Request::Beat(beat) => Some(beat.at.min(now)),
-            _ => None,
-        });
-        let beats: Vec<Duration> = beats.collect();
-        for at in beats {
-            self.look_for_stall(at, now, &mut actions);
-            self.alive_at = self.alive_at.max(at);
+        for request in requests {
+            if let Request::Beat(beat) = request {
+                let at = beat.at.min(now);
+                self.look_for_stall(at, now, &mut actions);
+                self.alive_at = self.alive_at.max(at);
+            }
         }
         actions.extend(self.tick(now));
-        for request in requests {
-            self.request(request, now, &mut actions);
-        }
+        actions
+    }
+
+    /// One message.
+    pub(super) fn receive(&mut self, request: Request, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.request(request, now, &mut actions);
         actions
     }
 
@@ -190,8 +195,8 @@ impl Core {
             Event::Restored {
                 instance,
                 address,
-                result,
-            } => self.restored(&instance, &address, result, now, &mut actions),
+                is_back,
+            } => self.restored(&instance, &address, is_back, now, &mut actions),
             Event::NotAnnounced { instance, why } => {
                 let epoch = self.held.get(&instance).map(|held| held.epoch);
                 actions.extend(epoch.map(|epoch| failed(Step::Announce, instance, epoch, why)));

@@ -101,8 +101,12 @@ impl Bench {
     }
 
     fn receive(&mut self, requests: Vec<Request>) {
-        let actions = self.core.receive(requests, ms(self.now));
+        let actions = self.core.hear(&requests, ms(self.now));
         self.perform(actions);
+        for request in requests {
+            let actions = self.core.receive(request, ms(self.now));
+            self.perform(actions);
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -193,11 +197,10 @@ impl Bench {
                 instance, address, ..
             } => {
                 let words = format!("restore {}", numbers(std::slice::from_ref(&address)));
-                let result = Ok(());
                 let event = Event::Restored {
                     instance,
                     address,
-                    result,
+                    is_back: true,
                 };
                 (words, Some(event))
             }
@@ -535,7 +538,7 @@ fn nothing_is_restored_after_a_stall() {
 #[test]
 fn a_hold_that_fails_is_undone_and_said() {
     let mut bench = Bench::new();
-    let actions = bench.core.receive(vec![hold(7, &[100])], ms(0));
+    let actions = bench.core.receive(hold(7, &[100]), ms(0));
     assert!(matches!(actions[..], [Action::Take { .. }]));
     bench.event(Event::Taken {
         instance: "web".to_owned(),

@@ -106,7 +106,9 @@ impl Looker {
                     let fault = Fault::new(format!("no address for {header}"));
                     return (Outcome::Inconclusive(fault), String::new());
                 };
-                let left = timeout.saturating_sub(started.elapsed());
+                // Whole milliseconds, for the sake of the words.
+                let spent = Duration::from_millis(started.elapsed().as_millis() as u64);
+                let left = timeout.saturating_sub(spent);
                 check::http::status(target, header, path, left).await
             }
             What::Process { name, age, scanner } => {

@@ -41,6 +41,9 @@ impl State {
     }
 }
 
+/// Longest time that a change of verdict takes, so that no sum of times overflows.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How much it takes to change a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inertia {
@@ -56,7 +59,7 @@ impl Inertia {
     /// first failure is one, each further one takes an interval. Both must be good for
     /// `rise` intervals.
     pub(super) fn of(track: &Track) -> Self {
-        let rise = track.interval.saturating_mul(track.rise);
+        let rise = track.interval.saturating_mul(track.rise).min(LONGEST);
         let further = track.fall.saturating_sub(1);
         match track.kind {
             TrackKind::Interface(_) => Self::Time {
@@ -64,7 +67,7 @@ impl Inertia {
                 rise,
             },
             TrackKind::Service { .. } => Self::Time {
-                fall: track.interval.saturating_mul(further),
+                fall: track.interval.saturating_mul(further).min(LONGEST),
                 rise,
             },
             _ => Self::Looks {

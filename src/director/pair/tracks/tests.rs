@@ -119,13 +119,15 @@ async fn who_is_given_up_leaves_no_program_behind() {
     let path = script(directory.path(), "s", "echo $$ > pids; sleep 100");
     let list = directory.path().join("pids");
     let running = || fs::read_to_string(&list).is_ok_and(|pids| pids.ends_with('\n'));
-    let (mut tracks, _news) = start(&pair(vec![track("s", program(&path), LONG, LONG)]));
+    // Its own time-out is no help.
+    let watched = || pair(vec![track("s", program(&path), LONG, 10 * LONG)]);
+    let (mut tracks, _news) = start(&watched());
     until("it runs", running).await;
     assert_eq!(survivors(&list).len(), 1);
     tracks.replace(&pair(Vec::new()));
     until("it is gone", || survivors(&list).is_empty()).await;
     fs::remove_file(&list).unwrap();
-    tracks.replace(&pair(vec![track("s", program(&path), LONG, LONG)]));
+    tracks.replace(&watched());
     until("it runs", running).await;
     drop(tracks);
     until("it is gone", || survivors(&list).is_empty()).await;
@@ -232,8 +234,7 @@ fn a_lost_carrier_is_seen_within_50_ms() {
     in_namespace(|| async {
         let (_tracks, mut news) = start(&cable());
         let mut seen = Vec::new();
-        // The machine may be busy with something else once or twice.
-        for _ in 0..3 {
+        for _ in 0..5 {
             assert_eq!(carrier(&mut news, true).await.reachable, 1);
             ip("link set right down");
             let pulled = Instant::now();
@@ -242,7 +243,9 @@ fn a_lost_carrier_is_seen_within_50_ms() {
             assert_eq!(lost.faults, ["nic: no carrier"]);
             ip("link set right up");
         }
-        assert!(seen.iter().any(|time| *time < 50 * MS), "{seen:?}");
+        // The machine may be busy with something else once or twice.
+        seen.sort_unstable();
+        assert!(seen[2] < 50 * MS, "{seen:?}");
     });
 }
 

@@ -179,18 +179,31 @@ async fn a_process_is_there_until_it_ends_and_its_zombie_does_not_count() {
     };
     *age = Duration::ZERO;
     assert_eq!(down(&looker.look().await), format!("no process {name}"));
-    let mut child = std::process::Command::new(&path)
-        .arg("1000")
-        .spawn()
-        .unwrap();
-    assert_eq!(looker.look().await.0, Outcome::Up);
-    child.kill().unwrap();
+    let command = std::process::Command::new(&path).arg("1000").spawn();
+    let mut child = Ended(command.unwrap());
+    // It has its name a moment after it has been started.
+    until_it_is(&mut looker, true).await;
+    child.0.kill().unwrap();
+    until_it_is(&mut looker, false).await;
+    assert!(std::path::Path::new(&format!("/proc/{}/comm", child.0.id())).exists());
+}
+
+async fn until_it_is(looker: &mut Looker, there: bool) {
     let began = Instant::now();
-    while looker.look().await.0 == Outcome::Up {
+    while (looker.look().await.0 == Outcome::Up) != there {
         assert!(began.elapsed() < 10 * SECOND);
     }
-    assert!(std::path::Path::new(&format!("/proc/{}/comm", child.id())).exists());
-    child.wait().unwrap();
+}
+
+/// A process that does not outlive its test.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

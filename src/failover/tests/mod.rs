@@ -1,0 +1,4 @@
+//! Two nodes against each other.
+
+mod start;
+pub(super) mod world;
