@@ -26,6 +26,8 @@ use crate::model::pair::Instance;
 
 /// Time between two looks at what no event tells: hardware addresses, answering targets.
 const LOOK: Duration = Duration::from_millis(100);
+/// Time between two looks at a state machine that waits for nothing.
+const IDLE: Duration = Duration::from_secs(3600);
 /// Alarms kept for status.
 const ALARMS: usize = 32;
 /// How long an orderly end waits for hooks.
@@ -141,7 +143,7 @@ impl Node {
         self.feed(Event::Start);
         while !self.ended {
             let timer = self.core.next_timer();
-            let timer = timer.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+            let timer = timer.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
                 packet = self.links.recv() => self.take_packet(packet),
                 report = self.keeper.report() => self.take_report(report),
@@ -270,7 +272,9 @@ impl Node {
             .iter()
             .map(|i| i.name.clone())
             .collect();
-        names.iter().for_each(|name| self.tell_local(name));
+        for name in names {
+            self.tell_local(&name);
+        }
     }
 
     /// Tells the state machine of this node's own condition, if it has changed.
