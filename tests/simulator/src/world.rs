@@ -122,6 +122,7 @@ pub struct World {
     plan: Arc<Vec<(Time, Fault)>>,
     queue: BinaryHeap<Reverse<Entry>>,
     order: u64,
+    at_once: u32,
     pub(crate) rng: Rng,
 }
 
@@ -152,6 +153,7 @@ impl World {
             plan: Arc::new(plan),
             queue: BinaryHeap::new(),
             order: 0,
+            at_once: 0,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
         };
@@ -226,6 +228,10 @@ impl World {
         let Some(Reverse(entry)) = self.queue.pop() else {
             return;
         };
+        self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > 20_000 {
+            self.fail("time", |w| format!("stands still: {:?}, nodes {:?}", entry.what, w.nodes));
+        }
         self.now = self.now.max(entry.at);
         match entry.what {
             Coming::Wake(n, token) => {
