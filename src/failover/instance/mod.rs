@@ -369,7 +369,6 @@ impl Instance {
         self.no_owner_since = None;
         self.better_since = None;
         self.worse_since = None;
-        self.probe.restart(context.now);
         if lost && matches!(self.state, State::Acquire | State::Active) {
             self.release(Reason::Stalled, context);
         }

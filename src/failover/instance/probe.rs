@@ -32,7 +32,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// The window begins anew: nobody looked.
+    /// The window begins again.
     pub(super) fn restart(&mut self, now: Instant) {
         self.started = self.started.map(|_| now);
         self.dead_since = None;
@@ -118,6 +118,11 @@ impl Instance {
                 self.enter(State::Standby, Reason::ProbeFailed, context);
             }
         }
+    }
+
+    /// Nobody asked for a while: the window begins again.
+    pub(in crate::failover) fn probe_anew(&mut self, now: Instant) {
+        self.probe.restart(now);
     }
 
     pub(in crate::failover) fn probe_answer(&mut self, mac: Mac, context: &mut Context<'_>) {
