@@ -91,7 +91,7 @@ impl Instance {
             self.epoch = self.highest.max(self.epoch).saturating_add(1);
         }
         self.highest = self.highest.max(self.epoch);
-        self.released = false;
+        self.released = None;
         self.settle_at = None;
         self.steps.clear();
         self.steps.add(crate::failover::action::Step::StoreEpoch);

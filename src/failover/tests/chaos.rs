@@ -33,8 +33,14 @@ fn disturb(world: &mut World, random: &mut Random, life: &mut u8) {
             world.reboot(node, *life);
         }
         10 => {
-            let steps = [Step::AddAddresses, Step::RemoveAddresses, Step::PrepareTable,
-                Step::Sync(SyncPart::None), Step::StoreEpoch, Step::Announce];
+            let steps = [
+                Step::AddAddresses,
+                Step::RemoveAddresses,
+                Step::PrepareTable,
+                Step::Sync(SyncPart::None),
+                Step::StoreEpoch,
+                Step::Announce,
+            ];
             world.hosts[node].fails = vec![steps[random.below(6) as usize]];
         }
         11 => world.hosts[node].fails.clear(),
@@ -54,7 +60,9 @@ fn disturb(world: &mut World, random: &mut Random, life: &mut u8) {
             let commands = [
                 Command::Standby { instance: None, on },
                 Command::Takeover { instance: None },
-                Command::Freeze { duration: Some(ms(3000)) },
+                Command::Freeze {
+                    duration: Some(ms(3000)),
+                },
                 Command::Unfreeze,
                 Command::Cleanup { instance: None },
             ];
@@ -81,11 +89,28 @@ fn chaos() {
         for _ in 0..60 {
             let pause = random.below(900);
             world.run(ms(pause));
-            assert_eq!(world.overlap, ms(0), "run {run} {}\n{}\n{:?}", done.len(), world.trace(), events);
+            assert_eq!(
+                world.overlap,
+                ms(0),
+                "run {run} {}\n{}\n{:?}",
+                done.len(),
+                world.trace(),
+                events
+            );
             done.push(world.now);
             disturb(&mut world, &mut random, &mut life);
-            events.push((world.now, world.cut, world.delay, world.hosts[0].stopped, world.hosts[0].dead, world.hosts[1].stopped, world.hosts[1].dead));
-            if events.len() > 4 { events.remove(0); }
+            events.push((
+                world.now,
+                world.cut,
+                world.delay,
+                world.hosts[0].stopped,
+                world.hosts[0].dead,
+                world.hosts[1].stopped,
+                world.hosts[1].dead,
+            ));
+            if events.len() > 4 {
+                events.remove(0);
+            }
         }
         world.cut = [[false; 2]; 2];
         world.delay = ms(1);
@@ -99,13 +124,31 @@ fn chaos() {
                 world.resume(node);
             }
             world.local(node, well());
-            for command in [Command::Unfreeze, Command::Cleanup { instance: None }, Command::Standby { instance: None, on: false }] {
+            for command in [
+                Command::Unfreeze,
+                Command::Cleanup { instance: None },
+                Command::Standby {
+                    instance: None,
+                    on: false,
+                },
+            ] {
                 world.command(node, command).unwrap();
             }
         }
         world.run(ms(8000));
-        assert_eq!(world.overlap, ms(0), "run {run}");
-        let owners = world.states().iter().filter(|s| **s == State::Active).count();
-        assert_eq!(owners, 1, "run {run}: {:?}\n{:?}\n{:?}", world.states(), world.path(0), world.path(1));
+        assert_eq!(world.overlap, ms(0), "run {run}\n{}", world.trace());
+        let owners = world
+            .states()
+            .iter()
+            .filter(|s| **s == State::Active)
+            .count();
+        assert_eq!(
+            owners,
+            1,
+            "run {run}: {:?}\n{:?}\n{:?}",
+            world.states(),
+            world.path(0),
+            world.path(1)
+        );
     }
 }
