@@ -387,6 +387,3 @@ impl Peer {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

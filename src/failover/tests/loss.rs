@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::world::{World, model, ms, ping, well};
-use crate::failover::{AlarmKind, Event, Local, Reason, State, Step};
+use crate::failover::view::LinkState;
+use crate::failover::{Action, AlarmKind, Event, Local, Reason, State, Step};
 
 #[test]
 fn power_loss_is_over_in_dead_interval_plus_probe() {
@@ -92,15 +93,13 @@ fn while_late_nothing_is_sent_or_kept() {
     let host = &mut world.hosts[0];
     let late = world.now + ms(800);
     let actions = host.pair.step(late, Event::Timer);
-    let quiet = |a: &crate::failover::Action| {
+    let quiet = |a: &Action| {
         !matches!(
             a,
-            crate::failover::Action::Send { .. }
-                | crate::failover::Action::Keep { .. }
-                | crate::failover::Action::Do { .. }
+            Action::Send { .. } | Action::Keep { .. } | Action::Do { .. }
         )
     };
-    assert!(actions.contains(&crate::failover::Action::Drain));
+    assert!(actions.contains(&Action::Drain));
     assert!(actions.iter().all(quiet), "{actions:?}");
     let actions = host.pair.step(late + ms(100), Event::Timer);
     assert!(actions.iter().all(quiet), "{actions:?}");
@@ -121,7 +120,6 @@ fn loss_of_one_link_moves_nothing() {
         assert!(world.path(0).is_empty() && world.path(1).is_empty());
         let view = world.hosts[0].pair.view(world.now);
         let states = [view.links[link].state, view.links[1 - link].state];
-        use crate::failover::view::LinkState;
         assert_eq!(states, [LinkState::Down, LinkState::Up]);
     }
 }
@@ -133,7 +131,6 @@ fn opposite_one_way_links_move_nothing() {
     world.cut = [[true, false], [false, true]];
     world.run(ms(20_000));
     assert!(world.path(0).is_empty() && world.path(1).is_empty());
-    use crate::failover::view::LinkState;
     let view = world.hosts[0].pair.view(world.now);
     assert_eq!(view.links[0].state, LinkState::OnlyIn);
     assert_eq!(view.links[1].state, LinkState::OnlyOut);

@@ -113,7 +113,13 @@ pub(crate) fn well() -> Local {
     }
 }
 
+/// Link and bytes.
+type Packet = (usize, Vec<u8>);
+/// Arrives when, in which order, at whom.
+type Flying = Reverse<(Instant, u64, usize, Packet)>;
+
 /// One node and its kernel.
+#[expect(clippy::struct_excessive_bools, reason = "independent knobs of a test")]
 pub(crate) struct Host {
     pub(crate) pair: Pair,
     /// The address is on an interface.
@@ -132,11 +138,11 @@ pub(crate) struct Host {
     /// Who answers for the address besides the peer.
     pub(crate) stranger: Option<Mac>,
     probing: bool,
-    keep: Option<(Instant, Vec<(usize, Vec<u8>)>)>,
+    keep: Option<(Instant, Vec<Packet>)>,
     inbox: Vec<Event>,
     /// What was done, without adverts and leave for the guard.
     pub(crate) log: Vec<Action>,
-    pub(crate) sent: Vec<(usize, Vec<u8>)>,
+    pub(crate) sent: Vec<Packet>,
 }
 
 /// Both of them, at a time.
@@ -148,7 +154,7 @@ pub(crate) struct World {
     /// The service segment carries nothing between the nodes.
     pub(crate) island: bool,
     pub(crate) delay: Duration,
-    flying: BinaryHeap<Reverse<(Instant, u64, usize, usize, Vec<u8>)>>,
+    flying: BinaryHeap<Flying>,
     serial: u64,
     pub(crate) overlap: Duration,
 }
@@ -225,6 +231,7 @@ impl World {
         host.pair = Pair::new(settings, incarnation, &[(web(), epoch)], self.now);
         host.address = false;
         host.keep = None;
+        host.probing = false;
         self.boot(node);
     }
 
@@ -332,7 +339,7 @@ impl World {
         self.hosts[node].sent.push((link, bytes.clone()));
         if !self.cut[node][link] {
             self.serial += 1;
-            let entry = (self.now + self.delay, self.serial, 1 - node, link, bytes);
+            let entry = (self.now + self.delay, self.serial, 1 - node, (link, bytes));
             self.flying.push(Reverse(entry));
         }
     }
@@ -343,6 +350,11 @@ impl World {
         if peer.address && !peer.dead && !self.island {
             let mac = mac(1 - node);
             self.event(node, Event::ProbeAnswer { instance, mac });
+        }
+        let peer = &self.hosts[1 - node];
+        if peer.probing && !peer.dead && !peer.stopped && !self.island {
+            let (mac, own) = (mac(1 - node), mac(node));
+            self.event(node, Event::RivalProbe { instance, mac, own });
         }
         if let Some(mac) = self.hosts[node].stranger {
             self.event(node, Event::ProbeAnswer { instance, mac });
@@ -382,7 +394,7 @@ impl World {
             .peek()
             .is_some_and(|Reverse((at, ..))| *at <= self.now)
         {
-            let Reverse((_, _, node, link, bytes)) = self.flying.pop().unwrap();
+            let Reverse((_, _, node, (link, bytes))) = self.flying.pop().unwrap();
             self.event(node, Event::Packet { link, bytes });
         }
         for node in 0..2 {
@@ -485,5 +497,35 @@ impl World {
             _ => None,
         })
         .collect()
+    }
+}
+
+impl World {
+    pub(crate) fn trace(&self) -> String {
+        let mut lines = vec![];
+        for node in 0..2 {
+            for e in self.hosts[node].pair.view(self.now).history {
+                lines.push((
+                    self.now - e.at,
+                    format!(
+                        "-{:?} n{node} {}->{} {} e{}",
+                        self.now - e.at,
+                        e.from,
+                        e.to,
+                        e.reason,
+                        e.epoch
+                    ),
+                ));
+            }
+        }
+        lines.sort();
+        lines.reverse();
+        let n = lines.len();
+        lines
+            .into_iter()
+            .skip(n.saturating_sub(16))
+            .map(|(_, l)| l)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
