@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attacker::{Attacker, Lives};
 use crate::checks::Checks;
-use crate::config::{Config, MS, Time, instance_name};
+use crate::config::{Config, MS, SECOND, Time, instance_name};
 use crate::failover::sabotage::Bug;
 use crate::failover::{Event, InstanceId, Mac};
 use crate::fault::{Fault, Quality, good};
@@ -230,7 +230,7 @@ impl World {
         };
         self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
         if self.at_once > 20_000 {
-            self.fail("time", |w| format!("stands still: {:?}, nodes {:?}", entry.what, w.nodes));
+            self.fail("time", |w| format!("stands still at {:?} of {} s", entry.what, w.now / SECOND));
         }
         self.now = self.now.max(entry.at);
         match entry.what {
