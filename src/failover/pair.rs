@@ -163,10 +163,20 @@ impl Pair {
     fn check_lateness(&mut self, now: Instant) {
         let node = &mut self.node;
         let dead_after = node.settings.timing.dead_after;
-        let late = self
+        let lateness = self
             .armed
-            .is_some_and(|at| now.saturating_duration_since(at) > dead_after / 2);
-        if !late || node.sabotage.is(Bug::NoLateRule) {
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if node.sabotage.is(Bug::NoLateRule) {
+            return;
+        }
+        // Requests were not sent and answers not read: a shorter stall already makes the
+        // silence of a probe worthless.
+        if lateness > node.settings.timing.probe_window / 4 {
+            for slot in &mut self.slots {
+                slot.instance.probe_anew(now);
+            }
+        }
+        if lateness <= dead_after / 2 {
             return;
         }
         let lost = node

@@ -84,7 +84,7 @@ impl Node {
             unheard: self.peer.is_known() && self.peer.silence(now) >= dead_after * 4 / 5,
             incarnation: self.incarnation,
             sequence,
-            echo: self.peer.echo(now),
+            echo: self.peer.echo(now, sequence),
             heard: self.peer.heard_links(now, dead_after),
             interval: settings.timing.advert_interval,
             dead_after: settings.timing.dead_after,

@@ -145,7 +145,7 @@ impl Instance {
     }
 
     fn can_claim(&self, context: &Context<'_>) -> bool {
-        self.may_claim(context) && context.now >= self.claim_after
+        self.may_claim(context) && context.now >= self.claim_after.max(self.stand_off)
     }
 
     /// The peer is there and, as far as it says, does not serve: hand-over or election.

@@ -49,8 +49,8 @@ pub(super) struct Instance {
     acquired: u64,
     /// Of the last such claim of the peer that this life has seen.
     peer_acquired: Option<u64>,
-    /// The addresses of `epoch` are gone, confirmed, and were not added since.
-    released: bool,
+    /// Since when the addresses of `epoch` are gone, confirmed, and were not added.
+    released: Option<Instant>,
     /// An address may be in the kernel.
     added: bool,
     /// The other node was told to stand off.
@@ -67,8 +67,10 @@ pub(super) struct Instance {
     better_since: Option<Instant>,
     /// Since when the peer has more working tracks than this owner.
     worse_since: Option<Instant>,
-    /// No claim before.
+    /// No claim before, after a failure.
     claim_after: Instant,
+    /// No claim before, because the peer may still act on what this node has released.
+    stand_off: Instant,
     /// Announcements to be repeated.
     announce_at: Bounded<Instant, 4>,
     /// The peer serves too, and this node wins.
@@ -101,7 +103,7 @@ impl Instance {
             highest: epoch,
             acquired: 0,
             peer_acquired: None,
-            released: false,
+            released: None,
             added: true,
             hold: false,
             local: None,
@@ -113,6 +115,7 @@ impl Instance {
             better_since: None,
             worse_since: None,
             claim_after: now,
+            stand_off: now,
             announce_at: Bounded::new(),
             rivalled: false,
             alone: false,
@@ -209,7 +212,7 @@ impl Instance {
                 admin_standby: self.admin_standby,
                 claim: matches!(self.state, State::Probe | State::Acquire),
                 hold: self.hold,
-                released: self.released || self.says_released_early(context),
+                released: self.says_released(context),
                 wants_handover: self.wants_handover(context),
                 takeover: self.takeover.is_some(),
                 pinned: self.moves.pinned(context.now).is_some(),
@@ -220,8 +223,15 @@ impl Instance {
         }
     }
 
-    fn says_released_early(&self, context: &Context<'_>) -> bool {
-        context.sabotage.is(Bug::ReleasedTooEarly) && self.state == State::Release
+    /// The peer may take over without a probe, on a packet that is up to a dead interval old.
+    /// So it is said for half of one, and this node does not claim for one and a half.
+    fn says_released(&self, context: &Context<'_>) -> bool {
+        let dead_after = context.settings.timing.dead_after;
+        let early = context.sabotage.is(Bug::ReleasedTooEarly) && self.state == State::Release;
+        early
+            || self
+                .released
+                .is_some_and(|at| context.now < at + dead_after / 2)
     }
 
     /// What the other node is told when this process is gone and the guard has removed the
@@ -357,9 +367,14 @@ impl Instance {
         self.missing = false;
         self.repair_at = None;
         self.takeover = None;
-        self.claim_after = context.now + context.dead_after;
+        self.stand_off(context);
         self.plan_release(orderly, context);
         self.enter(State::Release, reason, context);
+    }
+
+    /// Leaves the addresses to the peer for a while, see [`Self::says_released`].
+    fn stand_off(&mut self, context: &Context<'_>) {
+        self.stand_off = context.now + context.settings.timing.dead_after * 3 / 2;
     }
 
     /// The guard has taken the addresses away.
@@ -375,7 +390,6 @@ impl Instance {
         self.no_owner_since = None;
         self.better_since = None;
         self.worse_since = None;
-        self.probe.restart(context.now);
         if lost && matches!(self.state, State::Acquire | State::Active) {
             self.release(Reason::Stalled, context);
         }
@@ -512,6 +526,8 @@ impl Instance {
             worse,
             cut_off,
             Some(self.claim_after),
+            Some(self.stand_off),
+            self.released.map(|at| at + timing.dead_after / 2),
             self.takeover,
             self.steps.deadline(context.dead_after),
             self.repair_at,

@@ -197,7 +197,8 @@ impl Instance {
     }
 
     fn set_released(&mut self, context: &mut Context<'_>) {
-        self.released = true;
+        self.released = Some(context.now);
+        self.stand_off(context);
         context.out.insist();
     }
 

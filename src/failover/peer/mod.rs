@@ -272,16 +272,19 @@ impl Peer {
             .collect();
     }
 
-    /// What we tell it that we heard. A silent life makes room for one that is not verified:
-    /// not earlier, or replayed packets of old could keep the true peer from being echoed.
-    pub(super) fn echo(&self, now: Instant) -> Option<Echo> {
+    /// What we tell it that we heard, in the advert with this sequence. A life that is silent
+    /// shares with one that is not verified: that may be the next one, or a recording from
+    /// long ago that would keep a peer that is back from ever being echoed.
+    pub(super) fn echo(&self, now: Instant, sequence: u64) -> Option<Echo> {
         let current = self.incarnation.map(|incarnation| Echo {
             incarnation,
             sequence: self.seen,
         });
         let silent = self.silence(now) > self.dead_after(Duration::MAX) / 2;
         match self.candidate {
-            Some(candidate) if current.is_none() || silent => Some(candidate),
+            Some(candidate) if current.is_none() || (silent && sequence % 2 == 0) => {
+                Some(candidate)
+            }
             _ => current,
         }
     }

@@ -1,5 +1,6 @@
 //! Two nodes against each other.
 
+mod chaos;
 mod claims;
 mod loss;
 mod operator;

@@ -231,6 +231,7 @@ impl World {
         host.pair = Pair::new(settings, incarnation, &[(web(), epoch)], self.now);
         host.address = false;
         host.keep = None;
+        host.probing = false;
         self.boot(node);
     }
 
@@ -349,6 +350,11 @@ impl World {
         if peer.address && !peer.dead && !self.island {
             let mac = mac(1 - node);
             self.event(node, Event::ProbeAnswer { instance, mac });
+        }
+        let peer = &self.hosts[1 - node];
+        if peer.probing && !peer.dead && !peer.stopped && !self.island {
+            let (mac, own) = (mac(1 - node), mac(node));
+            self.event(node, Event::RivalProbe { instance, mac, own });
         }
         if let Some(mac) = self.hosts[node].stranger {
             self.event(node, Event::ProbeAnswer { instance, mac });
@@ -491,5 +497,35 @@ impl World {
             _ => None,
         })
         .collect()
+    }
+}
+
+impl World {
+    pub(crate) fn trace(&self) -> String {
+        let mut lines = vec![];
+        for node in 0..2 {
+            for e in self.hosts[node].pair.view(self.now).history {
+                lines.push((
+                    self.now - e.at,
+                    format!(
+                        "-{:?} n{node} {}->{} {} e{}",
+                        self.now - e.at,
+                        e.from,
+                        e.to,
+                        e.reason,
+                        e.epoch
+                    ),
+                ));
+            }
+        }
+        lines.sort();
+        lines.reverse();
+        let n = lines.len();
+        lines
+            .into_iter()
+            .skip(n.saturating_sub(16))
+            .map(|(_, l)| l)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }

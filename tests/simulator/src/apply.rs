@@ -131,7 +131,9 @@ impl World {
             return;
         }
         node.powered = false;
-        node.standing = false;
+        if std::mem::take(&mut node.standing) && self.config.clock_stops {
+            node.clock.start(self.now);
+        }
         node.process = None;
         node.guard = None;
         node.ring.clear();

@@ -231,6 +231,15 @@ impl World {
         }
     }
 
+    /// I9: a recording makes a node echo another life, no more.
+    pub(crate) fn check_silent(&mut self, n: usize, actions: &[Action]) {
+        let usual = |a: &Action| matches!(a, Action::Send { .. } | Action::Keep { .. } | Action::Alarm { .. });
+        if let Some(action) = actions.iter().find(|a| !usual(a)) {
+            let text = format!("a recording makes node {n} do {action:?}");
+            self.fail("I9", |_| text);
+        }
+    }
+
     /// I5: nothing leaves a process that was late before it has looked around.
     pub(crate) fn check_batch(
         &mut self,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attacker::{Attacker, Lives};
 use crate::checks::Checks;
-use crate::config::{Config, MS, Time, instance_name};
+use crate::config::{Config, MS, SECOND, Time, instance_name};
 use crate::failover::sabotage::Bug;
 use crate::failover::{Event, InstanceId, Mac};
 use crate::fault::{Fault, Quality, good};
@@ -122,6 +122,7 @@ pub struct World {
     plan: Arc<Vec<(Time, Fault)>>,
     queue: BinaryHeap<Reverse<Entry>>,
     order: u64,
+    at_once: u32,
     pub(crate) rng: Rng,
 }
 
@@ -154,6 +155,7 @@ impl World {
             plan: Arc::new(plan),
             queue: BinaryHeap::new(),
             order: 0,
+            at_once: 0,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
         };
@@ -232,6 +234,10 @@ impl World {
         let Some(Reverse(entry)) = self.queue.pop() else {
             return;
         };
+        self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > 20_000 {
+            self.fail("time", |w| format!("stands still at {:?} of {} s", entry.what, w.now / SECOND));
+        }
         self.now = self.now.max(entry.at);
         match entry.what {
             Coming::Wake(n, token) => {
