@@ -2,7 +2,7 @@
 //! IPVS table, checks the real servers and takes the failed ones out of service.
 //!
 //! ```text
-//! ldirectord.cf ─► config ─► Config ─────────────────┐
+//! ldirectord.cf, directord.yaml ─► config ─► Config ─┐
 //! check (I/O) ─► outcome ─► health ─► availability ──┼─► director: desired table ─► reconcile ─► plan ─► kernel
 //!                                                    │                                ▲
 //!                                                    └────────────────────── observed table ◄── kernel

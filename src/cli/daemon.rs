@@ -82,7 +82,7 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         group,
     } = control.cloned().unwrap_or_default();
     let socket = socket.or(configured).unwrap_or(default_socket);
-    let pair = pair_of(&loaded, &state)?;
+    let pair = pair_of(&loaded, &state, runtime.handle())?;
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
     let config = loaded.config.clone();
@@ -122,7 +122,11 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
 }
 
 /// Starts the thread of the pair, if the configuration has one.
-fn pair_of(loaded: &Loaded, state: &Path) -> anyhow::Result<Option<Member>> {
+fn pair_of(
+    loaded: &Loaded,
+    state: &Path,
+    runtime: &tokio::runtime::Handle,
+) -> anyhow::Result<Option<Member>> {
     let Some(plan) = Plan::of(loaded)? else {
         return Ok(None);
     };
@@ -130,8 +134,8 @@ fn pair_of(loaded: &Loaded, state: &Path) -> anyhow::Result<Option<Member>> {
     // A connection of its own: a large table in the making holds up no sync daemon.
     let client = Client::open().map_err(|error| with_help(&error))?;
     let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
-    let (handle, wishes) =
-        pair::start(plan, kernel, &state.join("epochs")).context("the pair's thread")?;
+    let (handle, wishes) = pair::start(plan, kernel, &state.join("epochs"), runtime.clone())
+        .context("the pair's thread")?;
     Ok(Some(Member {
         pair,
         handle,

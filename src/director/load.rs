@@ -233,7 +233,9 @@ fn document(
     };
     let mut parsed = directord::parse(bytes, &path.display().to_string(), here);
     let mut result = None;
-    if let Some(file) = parsed.services().map(Path::to_owned) {
+    if let Some(services) = parsed.take_services() {
+        result = Some(resolved(services, &path.display().to_string(), known));
+    } else if let Some(file) = parsed.services_file().map(Path::to_owned) {
         match read(&file) {
             Ok(bytes) => {
                 fingerprint.add(&file, &bytes);
@@ -279,7 +281,15 @@ struct Services {
 
 fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
     let path = path.display().to_string();
-    let parsed = ldirectord::parse(bytes, &path);
+    resolved(ldirectord::parse(bytes, &path), &path, known)
+}
+
+/// Looks the names up and builds the configuration.
+fn resolved(
+    parsed: ldirectord::Parsed,
+    path: &str,
+    known: Option<&Answers>,
+) -> Result<Services, Rejected> {
     let mut answers = ask(parsed.names());
     if let Some(known) = known {
         for name in parsed.names() {
@@ -294,8 +304,8 @@ fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Servic
         config,
         mut warnings,
     } = parsed.resolve(&names.collect())?;
-    let mut findings = look_at_files(&config, &path);
-    findings.extend(not_done(&config, &path));
+    let mut findings = look_at_files(&config, path);
+    findings.extend(not_done(&config, path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -442,7 +452,7 @@ mod tests {
         assert_eq!(alone.document, None);
         let document = both.document.unwrap();
         assert_eq!(document.control.group.as_deref(), Some("adm"));
-        assert_eq!(document.services, files.path().join("b.cf"));
+        assert_eq!(document.services, Some(files.path().join("b.cf")));
     }
 
     #[test]

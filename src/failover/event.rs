@@ -25,7 +25,9 @@ impl std::fmt::Display for Mac {
 pub enum Event {
     /// The links are open: adverts begin, left-over addresses are removed. Once, first.
     Start,
-    /// The time of [`super::Pair::next_timer`] has come. Harmless when it has not.
+    /// The time of [`super::Pair::next_timer`] has come. Harmless when it has not. Everything
+    /// that waits is to be handed over before: an advert or an answer to a probe that has
+    /// arrived but was not read would count as silence.
     Timer,
     /// A datagram arrived on a link.
     Packet {

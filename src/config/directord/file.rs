@@ -1,12 +1,14 @@
 //! The keys of a `directord.yaml`: one list for the reader and for the schema.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema};
 
+use super::collection::{List, Named, OneOrMore};
 use super::node::{Kind, Node};
 use super::read::{Optional, Read, Slot, mapping};
+use super::services::{GlobalsEntry, ServicesEntry};
+use super::time::Time;
 use super::value::{
-    AbsolutePath, Address, HttpUrl, Interface, List, Name, Named, Number, OneOrMore, Prefixed,
-    Socket, Text, Time,
+    AbsolutePath, Address, HttpUrl, Interface, Name, Number, Prefixed, Socket, Text,
 };
 use crate::config::source::Context;
 
@@ -40,8 +42,10 @@ mapping! {
         cluster: Optional<Name<64>>,
         /// Which of the nodes this host is; the host name when missing, full or short.
         node: Optional<Name<NODE_NAME>>,
-        /// An ldirectord.cf, beside this file unless absolute.
-        services: Slot<ServicesFile>,
+        /// An ldirectord.cf, beside this file unless absolute; or the services themselves.
+        services: Slot<ServicesEntry>,
+        /// Settings of the director and defaults, with services that are written here.
+        globals: Optional<GlobalsEntry>,
         /// File of the shared keys; /etc/directord/key when missing.
         key_file: Optional<AbsolutePath>,
         /// The two directors, by name.
@@ -52,30 +56,6 @@ mapping! {
         failover: Optional<FailoverEntry>,
         /// The control socket.
         control: Optional<ControlEntry>,
-    }
-}
-
-/// The path of an ldirectord.cf.
-#[derive(Debug, Clone)]
-pub(super) struct ServicesFile(pub(super) String);
-
-impl Read for ServicesFile {
-    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
-        Text::read(cx, node).map(|text| Self(text.0))
-    }
-}
-
-impl JsonSchema for ServicesFile {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ServicesFile".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Text::json_schema(generator)
     }
 }
 

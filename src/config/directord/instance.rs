@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::collection::OneOrMore;
 use super::file::{AddressEntry, FailoverEntry, HooksEntry, InstanceEntry, SyncEntry};
 use super::pair::{Nodes, Places};
 use super::read::{Marked, OptionalKey as _};
 use super::track;
-use super::value::{AbsolutePath, OneOrMore};
+use super::value::AbsolutePath;
 use crate::config::source::{Context, Span};
 use crate::model::pair::{Hooks, Instance, Standby, Sync, Timing, VirtualAddress};
 

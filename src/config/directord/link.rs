@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::collection::List;
 use super::file::LinkEntry;
 use super::pair::Nodes;
 use super::read::{Marked, OptionalKey as _};
-use super::value::{Address, List};
+use super::value::Address;
 use crate::config::source::{Context, Span, quoted};
 use crate::model::pair::{DEFAULT_PORT, Link, LinkSource, LinkTarget};
 

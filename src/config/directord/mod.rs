@@ -2,9 +2,9 @@
 //! active/standby pair.
 //!
 //! ```text
-//! bytes ─► parse ─► Parsed ── services() ──► the caller reads the ldirectord.cf ─┐
-//!                     │                                                          ▼
-//!                     └───────────────────── check(Some(&Config)) ◄──────────── Config
+//! bytes ─► parse ─► Parsed ── services ──► those in the file, or the ldirectord.cf ┐
+//!                     │                                                           ▼
+//!                     └───────────────────── check(Some(&Config)) ◄───────────── Config
 //!                                               │
 //!                     Document { pair, control, … } and warnings, or Rejected
 //! ```
@@ -21,6 +21,7 @@
 //!
 //! YAML is read as version 1.2: `yes` and `no` are texts, numbers are decimal.
 
+mod collection;
 mod digest;
 mod file;
 mod instance;
@@ -29,7 +30,9 @@ mod node;
 mod pair;
 mod read;
 mod relations;
+mod services;
 mod show;
+mod time;
 mod timing;
 mod track;
 mod value;
@@ -41,13 +44,14 @@ use std::path::{Path, PathBuf};
 
 pub use digest::digest;
 
-use super::Rejected;
 use super::diagnostic::Diagnostic;
 use super::effective::Config;
 use super::source::{Context, Report, Source};
+use super::{Rejected, ldirectord};
 use crate::model::pair::Pair;
 use file::Top;
 use read::{Marked, OptionalKey as _, Read as _};
+use services::ServicesEntry;
 
 /// The host that a file is read on: which of the nodes it is.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +65,8 @@ pub struct Here<'a> {
 /// A `directord.yaml` that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The `ldirectord.cf` it goes with.
-    pub services: PathBuf,
+    /// The `ldirectord.cf` it goes with; none when the services are in the file.
+    pub services: Option<PathBuf>,
     /// The pair this host is a node of.
     pub pair: Option<Pair>,
     /// The control socket.
@@ -85,7 +89,9 @@ pub struct Control {
 pub struct Parsed {
     source: Source,
     report: Report,
-    services: Option<Marked<PathBuf>>,
+    /// `None` in it: they are in the file.
+    services: Option<Marked<Option<PathBuf>>>,
+    here: Option<Box<ldirectord::Parsed>>,
     pair: Option<Pair>,
     control: Control,
     places: pair::Places,
@@ -102,14 +108,11 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
     };
     let tree = node::read(&mut cx);
     let file = tree.and_then(|tree| Top::read(&mut cx, &tree));
-    let mut services = None;
+    let (mut services, mut in_file) = (None, None);
     let mut control = Control::default();
     let mut lowered = None;
     if let Some(file) = &file {
-        services = file.services.given().map(|services| Marked {
-            value: beside(path, &services.value.0),
-            span: services.span,
-        });
+        (services, in_file) = services_of(&mut cx, file, path);
         control = control_of(file);
         lowered = pair::lower(&mut cx, file, here);
     }
@@ -118,6 +121,7 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
         source,
         report,
         services,
+        here: in_file,
         pair,
         control,
         places,
@@ -126,18 +130,27 @@ pub fn parse(text: &[u8], path: &str, here: Here<'_>) -> Parsed {
 
 impl Parsed {
     /// The `ldirectord.cf` it goes with, when it names one.
-    pub fn services(&self) -> Option<&Path> {
-        self.services
-            .as_ref()
-            .map(|services| services.value.as_path())
+    pub fn services_file(&self) -> Option<&Path> {
+        let services = self.services.as_ref()?;
+        services.value.as_deref()
+    }
+
+    /// The services that are in the file itself, to be resolved as those of an
+    /// `ldirectord.cf` are. What is wrong with how they are written stays here.
+    pub fn take_services(&mut self) -> Option<ldirectord::Parsed> {
+        self.here.take().map(|parsed| *parsed)
     }
 
     /// Notes that the `ldirectord.cf` cannot be read, and why.
     pub fn services_unreadable(&mut self, reason: &str) {
-        let (span, path) = match &self.services {
-            Some(services) => (services.span, services.value.display().to_string()),
-            None => return,
+        let Some(Marked {
+            value: Some(path),
+            span,
+        }) = &self.services
+        else {
+            return;
         };
+        let (span, path) = (*span, path.display());
         let message = format!("{path} cannot be read: {reason}");
         self.report.error(&self.source, span, message);
     }
@@ -204,6 +217,37 @@ pub fn is_directord_yaml(path: &Path, text: &[u8]) -> bool {
         .take_while(|b| b.is_ascii_lowercase() || **b == b'_');
     let key = std::str::from_utf8(&first[..word.count()]).unwrap_or_default();
     first == b"---" || (Top::KEYS.contains(&key) && first[key.len()..].starts_with(b":"))
+}
+
+/// The `ldirectord.cf`, if there is one, and the services that are in the file.
+type ServicesOf = (
+    Option<Marked<Option<PathBuf>>>,
+    Option<Box<ldirectord::Parsed>>,
+);
+
+fn services_of(cx: &mut Context<'_>, file: &Top, path: &str) -> ServicesOf {
+    let Some(entry) = file.services.given() else {
+        return (None, None);
+    };
+    let span = entry.span;
+    match &entry.value {
+        ServicesEntry::File(name) => {
+            if let Some(globals) = file.globals.given() {
+                cx.error(
+                    globals.span,
+                    "globals go with services that are written here",
+                )
+                .help(format!("write these settings into {name}"));
+            }
+            let value = Some(beside(path, name));
+            (Some(Marked { value, span }), None)
+        }
+        ServicesEntry::Here(list) => {
+            let parsed = services::lower(cx, file.globals.given(), list);
+            let value = None;
+            (Some(Marked { value, span }), Some(Box::new(parsed)))
+        }
+    }
 }
 
 fn beside(path: &str, name: &str) -> PathBuf {

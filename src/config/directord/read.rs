@@ -156,6 +156,14 @@ impl<T: Read> Field for Optional<T> {
     }
 }
 
+/// The key of a field: its name, without the mark of one that is a word of the language.
+pub(super) const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
 /// A mapping with fixed keys: the type, its reader and its schema from one list, in which
 /// the documentation of each field is also the schema's description. A field is called as
 /// its key.
@@ -164,13 +172,14 @@ macro_rules! mapping {
         $(#[$meta])*
         #[derive(Debug, Clone, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
-        pub(super) struct $name {
-            $($(#[$about])* pub(super) $field: $type,)*
+        pub(in crate::config::directord) struct $name {
+            $($(#[$about])* pub(in crate::config::directord) $field: $type,)*
         }
 
         impl $name {
             /// Its keys.
-            pub(super) const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+            pub(in crate::config::directord) const KEYS: &'static [&'static str] =
+                &[$($crate::config::directord::read::key(stringify!($field))),*];
         }
 
         impl $crate::config::directord::read::Read for $name {
@@ -181,7 +190,11 @@ macro_rules! mapping {
                 use $crate::config::directord::read::{Field, Fields};
                 let fields = Fields::of(cx, node, Self::KEYS)?;
                 Some(Self {
-                    $($field: <$type as Field>::field(cx, &fields, stringify!($field)),)*
+                    $($field: <$type as Field>::field(
+                        cx,
+                        &fields,
+                        $crate::config::directord::read::key(stringify!($field)),
+                    ),)*
                 })
             }
         }

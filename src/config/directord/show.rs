@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::time::Shown;
 use super::track::{authority, is_told};
-use super::value::Shown;
 use super::{Control, Document, digest};
 use crate::config::effective::Config;
 use crate::config::show;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::file::FailoverEntry;
 use super::read::OptionalKey as _;
-use super::value::Shown;
+use super::time::Shown;
 use crate::config::source::Context;
 use crate::model::pair::Timing;
 

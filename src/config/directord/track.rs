@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::collection::{List, OneOrMore};
 use super::file::TrackEntry;
 use super::pair::Places;
 use super::read::{Marked, OptionalKey as _};
-use super::value::{List, OneOrMore, Shown, Text};
+use super::time::Shown;
+use super::value::Text;
 use crate::config::source::{Context, Span, quoted};
 use crate::model::pair::{Effect, Timing, Track, TrackKind};
 

@@ -1,15 +1,13 @@
 //! The kinds of value in a `directord.yaml`: each reads itself and describes itself in the
 //! schema, so that ranges are stated once.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::json_schema;
 
 use super::node::{Kind, Node};
-use super::read::{Marked, Read, Slot};
+use super::read::Read;
 use crate::config::source::{Context, quoted};
 use crate::model::InterfaceName;
 
@@ -31,7 +29,7 @@ fn text<'a>(cx: &mut Context<'_>, node: &'a Node, wanted: &str) -> Option<&'a st
 }
 
 /// Reports a value that is none of the kind wanted.
-fn wrong(cx: &mut Context<'_>, node: &Node, wanted: &str, help: &str) {
+pub(super) fn wrong(cx: &mut Context<'_>, node: &Node, wanted: &str, help: &str) {
     let message = format!("{} is not {wanted}", node.what());
     let diagnostic = cx.error(node.span, message);
     if !help.is_empty() {
@@ -42,21 +40,23 @@ fn wrong(cx: &mut Context<'_>, node: &Node, wanted: &str, help: &str) {
 /// Implements the schema of a leaf.
 macro_rules! leaf_schema {
     ([$($generics:tt)*] $type:ty, $name:expr, $schema:expr) => {
-        impl<$($generics)*> JsonSchema for $type {
+        impl<$($generics)*> schemars::JsonSchema for $type {
             fn inline_schema() -> bool {
                 true
             }
 
-            fn schema_name() -> Cow<'static, str> {
-                Cow::from($name)
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::from($name)
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 $schema
             }
         }
     };
 }
+
+pub(super) use leaf_schema;
 
 /// A whole number in a range.
 #[derive(Debug, Clone, Copy)]
@@ -137,99 +137,6 @@ impl Read for bool {
     }
 }
 
-/// A time between two bounds in milliseconds: `200ms`, `1s`, `1.5s`, `2m`, `1h`, or a
-/// number of seconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Time<const MIN: u64, const MAX: u64>(pub(super) Duration);
-
-impl<const MIN: u64, const MAX: u64> Read for Time<MIN, MAX> {
-    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
-        let milliseconds = match &node.kind {
-            Kind::Scalar { text, .. } => milliseconds(text),
-            Kind::List(_) | Kind::Map(_) => None,
-        };
-        let time = milliseconds.map(Duration::from_millis);
-        if let Some(time) = time
-            && (MIN..=MAX).contains(&(time.as_millis() as u64))
-        {
-            return Some(Self(time));
-        }
-        let range = format!("{} to {}", Shown::ms(MIN), Shown::ms(MAX));
-        let wanted = format!("a time from {range}");
-        let help = if time.is_some() {
-            "a number without a unit counts seconds"
-        } else {
-            "write 200ms, 1s, 2m or 1h"
-        };
-        wrong(cx, node, &wanted, help);
-        None
-    }
-}
-
-leaf_schema!(
-    [const MIN: u64, const MAX: u64] Time<MIN, MAX>,
-    format!("Time{MIN}to{MAX}"),
-    json_schema!({
-        "anyOf": [
-            { "type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h)$" },
-            {
-                "type": "number",
-                "minimum": MIN as f64 / 1000.0,
-                "maximum": MAX as f64 / 1000.0
-            }
-        ],
-        "x-range": format!("{} to {}", Shown::ms(MIN), Shown::ms(MAX))
-    })
-);
-
-/// A time as text: digits, perhaps a fraction, perhaps a unit. Whole milliseconds only.
-fn milliseconds(text: &str) -> Option<u64> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit: u64 = match unit.trim_start() {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let is_number = |digits: &str, most: usize| {
-        (1..=most).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-    };
-    if !is_number(whole, 9) || !is_number(fraction, 6) {
-        return None;
-    }
-    let scale = 10u64.pow(fraction.len() as u32);
-    let parts = fraction.parse::<u64>().ok()? * unit;
-    let whole = whole.parse::<u64>().ok()? * unit;
-    parts.is_multiple_of(scale).then(|| whole + parts / scale)
-}
-
-/// A time as one writes it.
-pub(super) struct Shown(pub(super) Duration);
-
-impl Shown {
-    pub(super) fn ms(milliseconds: u64) -> Self {
-        Self(Duration::from_millis(milliseconds))
-    }
-}
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ms = self.0.as_millis();
-        match ms {
-            0 => write!(f, "0s"),
-            _ if ms.is_multiple_of(3_600_000) => write!(f, "{}h", ms / 3_600_000),
-            _ if ms.is_multiple_of(60_000) => write!(f, "{}m", ms / 60_000),
-            _ if ms.is_multiple_of(1000) => write!(f, "{}s", ms / 1000),
-            _ => write!(f, "{ms}ms"),
-        }
-    }
-}
-
 /// Text of any kind, one line.
 #[derive(Debug, Clone)]
 pub(super) struct Text(pub(super) String);
@@ -244,6 +151,22 @@ leaf_schema!(
     [] Text,
     "Text",
     json_schema!({ "type": "string", "minLength": 1, "maxLength": TEXT_MAX })
+);
+
+/// A word or number as text.
+#[derive(Debug, Clone)]
+pub(super) struct Word(pub(super) String);
+
+impl Read for Word {
+    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
+        text(cx, node, "a word or a number").map(|text| Self(text.to_owned()))
+    }
+}
+
+leaf_schema!(
+    [] Word,
+    "Word",
+    json_schema!({ "type": ["string", "integer"] })
 );
 
 /// A name: letters, digits, `.`, `_`, `-` and the like, without blanks.
@@ -519,183 +442,9 @@ leaf_schema!(
     json_schema!({ "type": "string", "pattern": "^http://" })
 );
 
-/// A list with bounds on its length.
-#[derive(Debug, Clone)]
-pub(super) struct List<T, const MIN: usize, const MAX: usize>(pub(super) Vec<Slot<T>>);
-
-impl<T, const MIN: usize, const MAX: usize> List<T, MIN, MAX> {
-    /// The items that could be read.
-    pub(super) fn given(&self) -> impl Iterator<Item = &Marked<T>> {
-        self.0.iter().filter_map(Slot::given)
-    }
-}
-
-impl<T: Read, const MIN: usize, const MAX: usize> Read for List<T, MIN, MAX> {
-    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
-        let Kind::List(items) = &node.kind else {
-            wrong(
-                cx,
-                node,
-                "a list",
-                "write [ … ], or each item on a line of its own behind \"- \"",
-            );
-            return None;
-        };
-        if !(MIN..=MAX).contains(&items.len()) {
-            let message = format!("{} items; there can be {MIN} to {MAX}", items.len());
-            cx.error(node.span, message);
-        }
-        let items = items.iter().take(MAX);
-        Some(Self(items.map(|item| Slot::read(cx, item)).collect()))
-    }
-}
-
-impl<T: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for List<T, MIN, MAX> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::from(format!("List{MIN}to{MAX}of{}", T::schema_name()))
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let items = generator.subschema_for::<T>();
-        json_schema!({ "type": "array", "items": items, "minItems": MIN, "maxItems": MAX })
-    }
-}
-
-/// One item, or a list of them.
-#[derive(Debug, Clone)]
-pub(super) struct OneOrMore<T, const MAX: usize>(pub(super) List<T, 0, MAX>);
-
-impl<T: Read, const MAX: usize> Read for OneOrMore<T, MAX> {
-    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
-        match &node.kind {
-            Kind::Scalar { .. } => Some(Self(List(vec![Slot::read(cx, node)]))),
-            Kind::List(_) | Kind::Map(_) => List::read(cx, node).map(Self),
-        }
-    }
-}
-
-impl<T: JsonSchema, const MAX: usize> JsonSchema for OneOrMore<T, MAX> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::from(format!("OneOrMore{}", T::schema_name()))
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<T>();
-        let list = generator.subschema_for::<List<T, 0, MAX>>();
-        json_schema!({ "anyOf": [one, list] })
-    }
-}
-
-/// A mapping from names to values of one type, in file order.
-#[derive(Debug, Clone)]
-pub(super) struct Named<T, const NAME: usize, const MIN: usize, const MAX: usize>(
-    pub(super) Vec<(Marked<String>, Slot<T>)>,
-);
-
-impl<T, const NAME: usize, const MIN: usize, const MAX: usize> Named<T, NAME, MIN, MAX> {
-    /// Names and values that could be read.
-    pub(super) fn given(&self) -> impl Iterator<Item = (&Marked<String>, &Marked<T>)> {
-        let entries = self.0.iter();
-        entries.filter_map(|(name, slot)| Some((name, slot.given()?)))
-    }
-}
-
-impl<T: Read, const NAME: usize, const MIN: usize, const MAX: usize> Read
-    for Named<T, NAME, MIN, MAX>
-{
-    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
-        let Kind::Map(entries) = &node.kind else {
-            wrong(cx, node, "a mapping from names", "write NAME: … for each");
-            return None;
-        };
-        if !(MIN..=MAX).contains(&entries.len()) {
-            let count = if MIN == MAX {
-                format!("there must be exactly {MIN}")
-            } else {
-                format!("there can be {MIN} to {MAX}")
-            };
-            let message = format!("{} entries; {count}", entries.len());
-            cx.error(node.span, message);
-        }
-        let mut named = Vec::new();
-        for (key, value) in entries.iter().take(MAX) {
-            if !Name::<NAME>::check(cx, key) {
-                continue;
-            }
-            let name = Marked {
-                value: key.text.clone(),
-                span: key.span,
-            };
-            named.push((name, Slot::read(cx, value)));
-        }
-        Some(Self(named))
-    }
-}
-
-impl<T: JsonSchema, const NAME: usize, const MIN: usize, const MAX: usize> JsonSchema
-    for Named<T, NAME, MIN, MAX>
-{
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::from(format!("Named{MIN}to{MAX}of{}", T::schema_name()))
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let values = generator.subschema_for::<T>();
-        let names = generator.subschema_for::<Name<NAME>>();
-        json_schema!({
-            "type": "object",
-            "propertyNames": names,
-            "additionalProperties": values,
-            "minProperties": MIN,
-            "maxProperties": MAX
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_read_to_the_millisecond() {
-        for (text, wanted) in [
-            ("200ms", Some(200)),
-            ("1s", Some(1000)),
-            ("1", Some(1000)),
-            ("0.25", Some(250)),
-            ("1.5 s", Some(1500)),
-            ("2m", Some(120_000)),
-            ("1h", Some(3_600_000)),
-            ("0.0001s", None),
-            ("1.5ms", None),
-            ("-1s", None),
-            ("1.2.3s", None),
-            (".5s", None),
-            ("5.", None),
-            ("1d", None),
-            ("", None),
-            ("s", None),
-            ("99999999999999999999999s", None),
-            ("1e3", None),
-        ] {
-            assert_eq!(milliseconds(text), wanted, "{text}");
-        }
-        for ms in [0, 1, 200, 1000, 1500, 120_000, 3_600_000, 5_400_000] {
-            assert_eq!(milliseconds(&Shown::ms(ms).to_string()), Some(ms));
-        }
-    }
 
     #[test]
     fn networks_have_no_host_bits() {

@@ -30,6 +30,7 @@
 //! - A global fallback serves firewall marks too.
 
 mod address;
+pub(in crate::config) mod builder;
 mod directives;
 mod global;
 mod line;

@@ -289,7 +289,8 @@ impl<'a> Resolver<'a> {
         let interval = match shared.check_interval {
             None => globals.check_interval,
             Some((interval, span)) => {
-                if !globals.fork {
+                // Without a place it was not written for ldirectord.
+                if !globals.fork && span.line > 0 {
                     self.note_interval(span, key);
                 }
                 seconds(interval)

@@ -3,12 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::links::FarewellRoute;
 use super::plan::Plan;
 use crate::director::guard::{self, FarewellLink, Guard, Holding, OWN_PROGRAM, Report, Setup};
 use crate::failover::{Event, InstanceId, Mac, Step};
 use crate::model::pair::Instance;
+
+/// A shorter silence of this process is no stall, whatever the dead interval: hosts have
+/// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
+const LEAST_STALL: Duration = Duration::from_millis(100);
 
 /// The guard, or the lack of one.
 pub(super) struct Keeper {
@@ -147,8 +152,15 @@ impl Keeper {
         &mut self,
         request: impl FnOnce(&Guard) -> Result<(), guard::SendError>,
     ) -> Result<(), String> {
-        let guard = self.guard.as_ref().ok_or("there is no guard process")?;
-        request(guard).map_err(|error| error.to_string())
+        let guard = self.guard.as_mut().ok_or("there is no guard process")?;
+        let result = request(guard);
+        if result == Err(guard::SendError::Stuck) {
+            // Its successor must not share the addresses with one that wakes up later. Its
+            // death is noticed by its reports.
+            // One that cannot be killed is gone.
+            let _ = guard.kill();
+        }
+        result.map_err(|error| error.to_string())
     }
 
     /// What a report means, `None` being the guard's death.
@@ -282,7 +294,7 @@ fn setup(plan: &Plan, routes: &[FarewellRoute]) -> (Setup, BTreeMap<usize, usize
     });
     let setup = Setup {
         links: links.collect(),
-        stall_after: pair.timing.dead_after / 2,
+        stall_after: (pair.timing.dead_after / 2).max(LEAST_STALL),
         lifetime: pair.timing.address_lifetime,
         announce_again: None,
         addresses: pair

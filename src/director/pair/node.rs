@@ -40,6 +40,8 @@ pub(super) struct Parts {
     pub(super) incarnation: Incarnation,
     pub(super) requests: mpsc::UnboundedReceiver<Request>,
     pub(super) wishes: mpsc::UnboundedSender<Wish>,
+    /// The director's runtime, for tracks and hooks.
+    pub(super) helpers: tokio::runtime::Handle,
 }
 
 /// A running node.
@@ -62,6 +64,7 @@ pub(super) struct Node {
     pub(super) ended: bool,
     /// What an address that could not be removed has changed, as it was before.
     pub(super) isolated: BTreeMap<InstanceId, Vec<(Sysctl, i64)>>,
+    helpers: tokio::runtime::Handle,
     queue: VecDeque<Event>,
     requests: mpsc::UnboundedReceiver<Request>,
     inbox: mpsc::UnboundedReceiver<Event>,
@@ -82,9 +85,16 @@ impl Node {
             incarnation,
             requests,
             wishes,
+            helpers,
         } = parts;
         let (results, inbox) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::channel(16);
+        let (hooks, tracks) = {
+            // Not on this thread: programs would inherit its priority.
+            let _elsewhere = helpers.enter();
+            let hooks = Hooks::start(&plan.pair);
+            (hooks, Tracks::start(&plan.pair, news_sender)?)
+        };
         let links = Links::open(&plan.pair.links);
         let keeper = Keeper::start(&plan, &links.routes());
         let epochs: Vec<(InstanceId, u64)> = plan
@@ -105,8 +115,9 @@ impl Node {
             kernel,
             store: Arc::new(Mutex::new(store)),
             sync_parts: Arc::default(),
-            hooks: Hooks::start(&plan.pair),
-            tracks: Tracks::start(&plan.pair, news_sender)?,
+            hooks,
+            tracks,
+            helpers,
             probes: Probes::default(),
             wishes,
             results,
@@ -219,8 +230,11 @@ impl Node {
 
     fn reconfigure(&mut self, plan: Plan) {
         self.links.replace(&plan.pair.links);
-        self.tracks.replace(&plan.pair);
-        self.hooks.replace(&plan.pair);
+        {
+            let _elsewhere = self.helpers.enter();
+            self.tracks.replace(&plan.pair);
+            self.hooks.replace(&plan.pair);
+        }
         let settings = Box::new(plan.settings.clone());
         self.plan = plan;
         self.keeper.renew(&self.plan, &self.links.routes());

@@ -14,11 +14,12 @@ use crate::kernel::worker::Handle as Kernel;
 
 /// Starts the thread that runs a pair, in the calling thread's network namespace. `kernel`
 /// should be one of its own, so that a large table in the making holds up no sync daemon;
-/// `epochs` is the file of [`Store`].
+/// `epochs` is the file of [`Store`]; tracks and hooks run on the runtime `helpers`.
 pub fn start(
     plan: Plan,
     kernel: Kernel,
     epochs: &Path,
+    helpers: tokio::runtime::Handle,
 ) -> io::Result<(Handle, mpsc::UnboundedReceiver<Wish>)> {
     let store = Store::open(epochs)?;
     let incarnation = Incarnation(epochs::incarnation()?.to_be_bytes());
@@ -40,6 +41,7 @@ pub fn start(
                     incarnation,
                     requests,
                     wishes,
+                    helpers,
                 };
                 match Node::start(parts) {
                     Ok(node) => node.run().await,

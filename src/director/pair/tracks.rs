@@ -23,6 +23,7 @@ use crate::model::pair::{Pair, TrackKind};
 
 mod board;
 mod carrier;
+mod kind;
 mod look;
 mod machine;
 mod process;

@@ -1,7 +1,9 @@
 //! What an instance does next, by state.
 
+use std::time::{Duration, Instant};
+
 use super::{Instance, Reason, Side, State};
-use crate::failover::action::{Action, AlarmKind, HookKind, Step};
+use crate::failover::action::{Action, AlarmKind, HookKind, Step, SyncPart};
 use crate::failover::advert::Record;
 use crate::failover::context::Context;
 use crate::failover::peer::Presence;
@@ -29,10 +31,21 @@ impl Instance {
 
     /// What is learned from the peer whatever the state.
     fn look_around(&mut self, context: &mut Context<'_>) {
+        match context.presence {
+            Presence::Silent => self.alone = true,
+            // It may have served meanwhile, and neighbours may have learned so.
+            Presence::Alive if std::mem::take(&mut self.alone) && self.state == State::Active => {
+                self.announce_again(context.now);
+            }
+            Presence::Alive | Presence::Unsure => {}
+        }
         let Some(record) = context.record else {
             return;
         };
         self.highest = self.highest.max(record.epoch);
+        if !record.state.is_passive() && record.state != State::Init {
+            self.peer_acquired = Some(record.epoch);
+        }
         if record.state == State::Active && self.state != State::Active {
             self.note_owner(Side::Peer, context);
         }
@@ -160,14 +173,17 @@ impl Instance {
         }
     }
 
-    /// The peer's kernel has confirmed that the addresses of the newest claim are gone. A
-    /// claim of our own that is as new was in vain too: then the election decides.
+    /// The peer was seen to serve, and its kernel has confirmed that the addresses of that
+    /// claim are gone. Claims that ended in `Probe` added none and do not count, however new.
+    /// One of our own that got further and is as new was in vain too: then the election
+    /// decides.
     fn is_handed_over(&self, record: &Record) -> bool {
         let gone = matches!(
             record.state,
             State::Release | State::Standby | State::Fault | State::Wait
         );
-        gone && record.flags.released && record.epoch > self.epoch && record.epoch >= self.highest
+        let newest = self.peer_acquired == Some(record.epoch) && record.epoch > self.acquired;
+        gone && record.flags.released && newest
     }
 
     fn consider_silence(&mut self, context: &mut Context<'_>) {
@@ -201,6 +217,7 @@ impl Instance {
 
     /// The steps of a takeover begin; the epoch is already on its way to disk.
     pub(super) fn acquire(&mut self, reason: Reason, context: &mut Context<'_>) {
+        self.acquired = self.epoch;
         self.plan_takeover(context);
         self.enter(State::Acquire, reason, context);
     }
@@ -261,6 +278,10 @@ impl Instance {
             context.out.insist();
         }
         self.hold = hold;
+        if self.settle_at.is_some_and(|at| context.now >= at) && self.steps.is_done() {
+            self.settle_at = None;
+            self.steps.add(Step::Sync(SyncPart::Master));
+        }
         self.maintain(context);
     }
 
@@ -299,12 +320,7 @@ impl Instance {
         if met != self.rivalled {
             self.rivalled = met;
             if self.wins(true, context) {
-                self.announce_at.clear();
-                self.announce_at.push(context.now);
-                for seconds in ANNOUNCE_AGAIN {
-                    let delay = std::time::Duration::from_secs(seconds);
-                    self.announce_at.push(context.now + delay);
-                }
+                self.announce_again(context.now);
             }
         }
         if met {
@@ -314,6 +330,12 @@ impl Instance {
             });
         }
         met
+    }
+
+    /// At once and twice more: neighbours may have learned somebody else's address.
+    fn announce_again(&mut self, now: Instant) {
+        let times = ANNOUNCE_AGAIN.map(|seconds| now + Duration::from_secs(seconds));
+        self.announce_at = [now].into_iter().chain(times).collect();
     }
 
     /// The peer is about to claim because it does not hear us, and could serve.

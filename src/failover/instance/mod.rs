@@ -45,6 +45,10 @@ pub(super) struct Instance {
     pub(super) epoch: u64,
     /// Highest seen on either node.
     highest: u64,
+    /// Of this life's last claim that was not given up while it only asked.
+    acquired: u64,
+    /// Of the last such claim of the peer that this life has seen.
+    peer_acquired: Option<u64>,
     /// The addresses of `epoch` are gone, confirmed, and were not added since.
     released: bool,
     /// An address may be in the kernel.
@@ -69,6 +73,8 @@ pub(super) struct Instance {
     announce_at: Bounded<Instant, 4>,
     /// The peer serves too, and this node wins.
     rivalled: bool,
+    /// The peer has been silent since it was last seen alive.
+    alone: bool,
     /// Somebody removed an address of an owner.
     missing: bool,
     repair_at: Option<Instant>,
@@ -93,6 +99,8 @@ impl Instance {
             reason: None,
             epoch,
             highest: epoch,
+            acquired: 0,
+            peer_acquired: None,
             released: false,
             added: true,
             hold: false,
@@ -107,6 +115,7 @@ impl Instance {
             claim_after: now,
             announce_at: Bounded::new(),
             rivalled: false,
+            alone: false,
             missing: false,
             repair_at: None,
             settle_at: None,
@@ -516,6 +525,3 @@ impl Instance {
         .flatten()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -24,6 +24,8 @@ pub(super) struct Probe {
     at: Option<Instant>,
     asked: Option<Instant>,
     started: Option<Instant>,
+    /// The requests go on from before: the next one is up to a window away.
+    under_way: bool,
     /// First and last answer of the peer.
     answered: Option<(Instant, Instant)>,
     /// Since when nothing behind the address serves, without a success since.
@@ -35,6 +37,7 @@ impl Probe {
     /// The window begins anew: nobody looked.
     pub(super) fn restart(&mut self, now: Instant) {
         self.started = self.started.map(|_| now);
+        self.under_way = true;
         self.dead_since = None;
     }
 
@@ -43,17 +46,22 @@ impl Probe {
         self.answered.is_some()
     }
 
-    /// Since when nobody has answered.
-    fn quiet_since(&self) -> Option<Instant> {
+    /// When one request has had a whole window for its answer: the first one, or, after an
+    /// answer or a stall, the one that goes out up to a window later.
+    fn quiet_at(&self, window: Duration) -> Option<Instant> {
         let started = self.started?;
-        Some(self.answered.map_or(started, |(_, last)| last.max(started)))
+        let (since, windows) = match self.answered {
+            Some((_, last)) => (last.max(started), 2),
+            None => (started, if self.under_way { 2 } else { 1 }),
+        };
+        Some(since + window * windows)
     }
 
     pub(super) fn deadlines(&self, timing: &Timing, dead_after: Duration) -> [Option<Instant>; 5] {
         [
             self.at.filter(|_| self.asked.is_none()),
             self.asked.map(|at| at + START_LIMIT),
-            self.quiet_since().map(|at| at + timing.probe_window),
+            self.quiet_at(timing.probe_window),
             self.answered.map(|(first, _)| first + cache_limit(timing)),
             self.dead_since.map(|at| at + dead_after * 2),
         ]
@@ -235,7 +243,7 @@ impl Instance {
         if cached {
             return self.acquire(Reason::NothingServes, context);
         }
-        if !over(self.probe.quiet_since(), timing.probe_window) {
+        if !over(self.probe.quiet_at(timing.probe_window), Duration::ZERO) {
             return;
         }
         match self.probe.foreign {

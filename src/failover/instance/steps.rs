@@ -11,7 +11,8 @@ use crate::model::pair::Standby;
 
 /// Most steps in a row.
 const QUEUE: usize = 12;
-/// A standby whose preparation failed tries again after this.
+/// A standby whose preparation failed tries again after this, as does an owner without its
+/// sync daemon: it serves, but the peer does not learn its connections.
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// So does an owner whose address could not be restored, and a blocked one.
 const REPAIR_AGAIN: Duration = Duration::from_secs(1);
@@ -94,6 +95,7 @@ impl Instance {
     /// across.
     pub(super) fn plan_release(&mut self, orderly: bool, context: &Context<'_>) {
         self.steps.clear();
+        self.settle_at = None;
         if !context.sabotage.is(Bug::AnnounceAfterRelease) {
             self.steps.add(Step::CancelAnnouncements);
         }
@@ -226,7 +228,11 @@ impl Instance {
             (State::Active | State::Acquire, Step::Announce) => {
                 self.announce_at.push(context.now + REPAIR_AGAIN);
             }
-            (State::Standby | State::Fault, Step::Sync(_) | Step::PrepareTable) => {
+            (
+                State::Standby | State::Fault | State::Release,
+                Step::Sync(_) | Step::PrepareTable | Step::ClearTable,
+            )
+            | (State::Acquire | State::Active, Step::Sync(_)) => {
                 self.settle_at = Some(context.now + SETTLE_AGAIN);
             }
             _ => {}

@@ -42,6 +42,10 @@ pub(super) struct Peer {
     retired: Bounded<Incarnation, RETIRED>,
     /// Authentic but unverified, for the echo.
     candidate: Option<Echo>,
+    /// Highest sequence of the verified life in any authentic packet: what is echoed. Were it
+    /// only what counts, two nodes that lost each other would find each other's echoes stale
+    /// for ever.
+    seen: u64,
     /// Highest sequences of the verified life: of adverts and, without the mark, of farewells.
     highest: u64,
     farewell: u64,
@@ -101,6 +105,7 @@ impl Peer {
             incarnation: None,
             retired: Bounded::new(),
             candidate: None,
+            seen: 0,
             highest: 0,
             farewell: 0,
             heard: None,
@@ -141,7 +146,7 @@ impl Peer {
         }
         let restarted = self.incarnation != Some(advert.incarnation);
         if restarted {
-            self.restart(advert.incarnation);
+            self.restart(&advert);
         }
         self.take(advert, age, receiver)
             .map(|accepted| match accepted {
@@ -157,12 +162,18 @@ impl Peer {
                 self.macs.push_over(*mac);
             }
         }
-        if self.incarnation != Some(advert.incarnation) {
-            self.candidate = Some(Echo {
-                incarnation: advert.incarnation,
-                sequence: advert.sequence & !FAREWELL,
-            });
+        let sequence = advert.sequence & !FAREWELL;
+        if self.incarnation == Some(advert.incarnation) {
+            self.seen = self.seen.max(sequence);
+            return;
         }
+        let known = self
+            .candidate
+            .filter(|c| c.incarnation == advert.incarnation);
+        self.candidate = Some(Echo {
+            incarnation: advert.incarnation,
+            sequence: known.map_or(0, |c| c.sequence).max(sequence),
+        });
     }
 
     /// Age of the echo of our own life.
@@ -184,11 +195,12 @@ impl Peer {
         }
     }
 
-    fn restart(&mut self, incarnation: Incarnation) {
-        if let Some(old) = self.incarnation.replace(incarnation) {
+    fn restart(&mut self, advert: &Advert) {
+        if let Some(old) = self.incarnation.replace(advert.incarnation) {
             self.retired.push_over(old);
         }
         self.candidate = None;
+        self.seen = advert.sequence & !FAREWELL;
         self.highest = 0;
         self.farewell = 0;
         self.advert = None;
@@ -228,7 +240,10 @@ impl Peer {
         self.highest = sequence;
         self.heard = Some(receiver.now);
         let ask = advert.ask;
-        self.advert = Some(advert);
+        // One that echoes what we said a moment ago does hear us: after the other direction
+        // was down, it has not taken it for fresh yet.
+        let unheard = advert.unheard && age > receiver.dead_after / 2;
+        self.advert = Some(Advert { unheard, ..advert });
         Ok(Accepted::News {
             ask,
             restarted: false,
@@ -262,7 +277,7 @@ impl Peer {
     pub(super) fn echo(&self, now: Instant) -> Option<Echo> {
         let current = self.incarnation.map(|incarnation| Echo {
             incarnation,
-            sequence: self.highest,
+            sequence: self.seen,
         });
         let silent = self.silence(now) > self.dead_after(Duration::MAX) / 2;
         match self.candidate {
@@ -369,6 +384,3 @@ impl Peer {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

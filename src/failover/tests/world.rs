@@ -113,7 +113,13 @@ pub(crate) fn well() -> Local {
     }
 }
 
+/// Link and bytes.
+type Packet = (usize, Vec<u8>);
+/// Arrives when, in which order, at whom.
+type Flying = Reverse<(Instant, u64, usize, Packet)>;
+
 /// One node and its kernel.
+#[expect(clippy::struct_excessive_bools, reason = "independent knobs of a test")]
 pub(crate) struct Host {
     pub(crate) pair: Pair,
     /// The address is on an interface.
@@ -132,11 +138,11 @@ pub(crate) struct Host {
     /// Who answers for the address besides the peer.
     pub(crate) stranger: Option<Mac>,
     probing: bool,
-    keep: Option<(Instant, Vec<(usize, Vec<u8>)>)>,
+    keep: Option<(Instant, Vec<Packet>)>,
     inbox: Vec<Event>,
     /// What was done, without adverts and leave for the guard.
     pub(crate) log: Vec<Action>,
-    pub(crate) sent: Vec<(usize, Vec<u8>)>,
+    pub(crate) sent: Vec<Packet>,
 }
 
 /// Both of them, at a time.
@@ -148,7 +154,7 @@ pub(crate) struct World {
     /// The service segment carries nothing between the nodes.
     pub(crate) island: bool,
     pub(crate) delay: Duration,
-    flying: BinaryHeap<Reverse<(Instant, u64, usize, usize, Vec<u8>)>>,
+    flying: BinaryHeap<Flying>,
     serial: u64,
     pub(crate) overlap: Duration,
 }
@@ -332,7 +338,7 @@ impl World {
         self.hosts[node].sent.push((link, bytes.clone()));
         if !self.cut[node][link] {
             self.serial += 1;
-            let entry = (self.now + self.delay, self.serial, 1 - node, link, bytes);
+            let entry = (self.now + self.delay, self.serial, 1 - node, (link, bytes));
             self.flying.push(Reverse(entry));
         }
     }
@@ -382,7 +388,7 @@ impl World {
             .peek()
             .is_some_and(|Reverse((at, ..))| *at <= self.now)
         {
-            let Reverse((_, _, node, link, bytes)) = self.flying.pop().unwrap();
+            let Reverse((_, _, node, (link, bytes))) = self.flying.pop().unwrap();
             self.event(node, Event::Packet { link, bytes });
         }
         for node in 0..2 {

@@ -44,7 +44,8 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn the_example_is_read_as_it_stands() {
     let document = read(EXAMPLE).unwrap();
-    assert_eq!(document.services, Path::new("/etc/directord/ldirectord.cf"));
+    let services = document.services.as_deref();
+    assert_eq!(services, Some(Path::new("/etc/directord/ldirectord.cf")));
     let control = &document.control;
     assert_eq!(control.group.as_deref(), Some("adm"));
     let socket = control.socket.as_deref();

@@ -5,6 +5,7 @@ mod digest;
 mod properties;
 mod rejected;
 mod schema;
+mod services;
 mod validator;
 
 use super::*;

@@ -5,8 +5,14 @@ use proptest::prelude::*;
 use super::accepted::EXAMPLE;
 use super::*;
 
+const SERVICES: &str = include_str!("../../../../directord.yaml.examples/pair-with-services.yaml");
+
 fn holds(text: &[u8]) {
-    let parsed = parse(text, "x.yaml", here("loadb1"));
+    let mut parsed = parse(text, "x.yaml", here("loadb1"));
+    if let Some(services) = parsed.take_services() {
+        // What comes of it is seen in the tests of services.
+        let _ = services.resolve(&Names::default());
+    }
     let had_errors = parsed.has_errors();
     match parsed.check(None) {
         Ok(document) => assert!(
@@ -31,6 +37,12 @@ proptest! {
 
     #[test]
     fn any_yaml_like_text(text in "([a-c&*!%\"'|>?:,\\[\\]{}#\\- \\n\\tä~0-9]|: |- ){0,120}") {
+        holds(text.as_bytes());
+    }
+
+    #[test]
+    fn services_with_a_part_put_in(start in 0..SERVICES.len(), put in "[ -~\n]{0,12}") {
+        let text = format!("{}{put}{}", &SERVICES[..start], &SERVICES[start..]);
         holds(text.as_bytes());
     }
 

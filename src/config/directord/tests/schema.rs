@@ -10,6 +10,11 @@ use crate::config::directord::file::{
     SyncEntry, TrackEntry,
 };
 
+use crate::config::directord::services::keys::{
+    CheckEntry, FallbackEntry, GlobalsEntry, LogEntry, MailEntry, PersistenceEntry, RealEntry,
+    ServiceEntry,
+};
+
 fn schema_value() -> Value {
     serde_json::from_str(&schema()).unwrap()
 }
@@ -93,6 +98,14 @@ fn every_key_of_the_reader_is_in_the_schema_with_a_description() {
     keys("TrackEntry", TrackEntry::KEYS);
     keys("HooksEntry", HooksEntry::KEYS);
     keys("ControlEntry", ControlEntry::KEYS);
+    keys("GlobalsEntry", GlobalsEntry::KEYS);
+    keys("LogEntry", LogEntry::KEYS);
+    keys("MailEntry", MailEntry::KEYS);
+    keys("FallbackEntry", FallbackEntry::KEYS);
+    keys("ServiceEntry", ServiceEntry::KEYS);
+    keys("PersistenceEntry", PersistenceEntry::KEYS);
+    keys("CheckEntry", CheckEntry::KEYS);
+    keys("RealEntry", RealEntry::KEYS);
 }
 
 #[test]
@@ -109,6 +122,14 @@ fn every_key_is_in_the_manual() {
         TrackEntry::KEYS,
         HooksEntry::KEYS,
         ControlEntry::KEYS,
+        GlobalsEntry::KEYS,
+        LogEntry::KEYS,
+        MailEntry::KEYS,
+        FallbackEntry::KEYS,
+        ServiceEntry::KEYS,
+        PersistenceEntry::KEYS,
+        CheckEntry::KEYS,
+        RealEntry::KEYS,
     ];
     for key in tables.into_iter().flatten() {
         assert!(manual.contains(&format!("`{key}`")), "{key}");

@@ -106,7 +106,7 @@ impl Store {
 enum Unread {
     #[error("there is none")]
     Missing,
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("{}: {error}", path.display())]
     Damaged { path: PathBuf, error: text::Damage },

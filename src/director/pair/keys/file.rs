@@ -18,7 +18,7 @@ const HEAD: &[u8] =
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It may not be trusted, or it cannot be read or written.
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] Refusal),
     /// Its text is not that of a key file.
     #[error("{path}: {error}")]
@@ -39,7 +39,7 @@ pub enum KeyFileError {
     Signs(KeyId),
     /// The system has no randomness.
     #[error("no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    Random(getrandom::Error),
 }
 
 /// What can be done to a key file.
@@ -70,7 +70,7 @@ fn parsed(path: &Path) -> Result<Parsed, KeyFileError> {
 /// Makes a first key: the text of a key file, and written to `path` when there is one, where
 /// no file may be yet.
 pub fn generate(path: Option<&Path>) -> Result<(Keys, Zeroizing<Vec<u8>>), KeyFileError> {
-    let key = Key::random(KeyId(1))?;
+    let key = Key::random(KeyId(1)).map_err(KeyFileError::Random)?;
     let text = lines::joined(&[Zeroizing::new(HEAD.to_vec()), lines::line_of(&key)]);
     if let Some(path) = path {
         private::write(path, &text, Existing::Keep, |_| Ok(()))?;
@@ -106,7 +106,10 @@ fn changed(old: Parsed, change: Change) -> Result<Vec<Zeroizing<Vec<u8>>>, KeyFi
     };
     let signing = old.keys.signing().id();
     let new = match change {
-        Change::Add => Some(lines::line_of(&Key::random(free(&old.keys)?)?)),
+        Change::Add => {
+            let key = Key::random(free(&old.keys)?).map_err(KeyFileError::Random)?;
+            Some(lines::line_of(&key))
+        }
         Change::Sign(_) | Change::Remove(_) => None,
     };
     let from = match change {

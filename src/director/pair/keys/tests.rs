@@ -101,9 +101,8 @@ fn what_is_wrong_with_a_file_is_said_without_saying_the_key() {
     for (text, expected) in cases {
         assert_eq!(refusal(&text), expected);
     }
-    let many: String = (1..=17)
-        .map(|n| format!("{n} {n:02x}{}\n", &FIRST[2..]))
-        .collect();
+    let line = |n: u8| format!("{n} {n:02x}{}", &FIRST[2..]);
+    let many = (1..=17).map(line).collect::<Vec<_>>().join("\n");
     assert!(refusal(&many).starts_with("line 17: there are more than 16 keys"));
     assert!(refusal(&"#".repeat(20_000)).contains("longer than 16384 bytes"));
 }

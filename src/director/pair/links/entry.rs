@@ -59,7 +59,10 @@ impl Entry {
         let place = match &**sight {
             Sight::Asked => return,
             Sight::Unknown(reason) => Err(reason.clone()),
-            Sight::Known(view) => place::find(&self.link, view),
+            Sight::Known(view) => {
+                let now = self.place().map(|place| place.source);
+                place::find(&self.link, view, now)
+            }
         };
         let place = match place {
             Ok(place) => place,
@@ -179,5 +182,109 @@ impl Entry {
             });
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::super::place::{Address, Interface, View};
+    use super::*;
+    use crate::model::pair::LinkSource;
+
+    fn loopback() -> Arc<Sight> {
+        let own = |ip: &str, prefix| Address {
+            ip: ip.parse().unwrap(),
+            prefix,
+            interface: 1,
+            broadcast: None,
+            ready: true,
+            deprecated: false,
+            secondary: false,
+        };
+        Arc::new(Sight::Known(View {
+            interfaces: vec![Interface {
+                index: 1,
+                name: "lo".parse().unwrap(),
+                up: true,
+                carrier: true,
+                loopback: true,
+            }],
+            addresses: vec![own("127.0.0.1", 8), own("192.0.2.100", 32)],
+        }))
+    }
+
+    fn entry() -> Entry {
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let link = Link {
+            name: "a".to_owned(),
+            source: LinkSource::Interface("lo".parse().unwrap()),
+            to: LinkTarget::Unicast("127.0.0.9".parse().unwrap()),
+            port: free.local_addr().unwrap().port(),
+        };
+        drop(free);
+        let mut entry = Entry::new(link, loopback());
+        entry.settle(&loopback());
+        assert!(entry.is_open(), "{:?}", entry.status());
+        entry
+    }
+
+    #[tokio::test]
+    async fn only_what_came_where_the_link_is_and_from_the_peer_is_let_through() {
+        let mut entry = entry();
+        let mut judge = |from: &str, to: Option<&str>, interface| {
+            let arrival = Arrival {
+                from: from.parse().unwrap(),
+                to: to.map(|to| to.parse::<IpAddr>().unwrap()),
+                interface,
+                overflowed: Some(3),
+                bytes: vec![1],
+            };
+            entry.judge(arrival, 5).map(|packet| packet.link)
+        };
+        let here = Some("127.0.0.1");
+        assert_eq!(judge("127.0.0.9:1", here, Some(1)), Some(5));
+        for (to, interface) in [
+            (here, Some(2)),
+            (here, None),
+            (Some("127.0.0.2"), Some(1)),
+            (Some("192.0.2.100"), Some(1)),
+            (None, Some(1)),
+        ] {
+            assert_eq!(judge("127.0.0.9:1", to, interface), None);
+        }
+        for own in ["127.0.0.1:1", "192.0.2.100:1"] {
+            assert_eq!(judge(own, here, Some(1)), None);
+        }
+        assert_eq!(judge("127.0.0.8:1", here, Some(1)), None);
+        let counters = entry.status().counters;
+        assert_eq!(
+            (
+                counters.received,
+                counters.misdirected,
+                counters.own,
+                counters.foreign
+            ),
+            (1, 5, 2, 1)
+        );
+        assert_eq!(counters.overflowed, 3);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_closed_says_why_and_counts_on() {
+        let mut entry = entry();
+        entry.send(b"x");
+        entry.settle(&Arc::new(Sight::Known(View::default())));
+        assert!(!entry.is_open());
+        entry.send(b"x");
+        let status = entry.status();
+        assert_eq!(status.down.as_deref(), Some("there is no interface lo"));
+        assert_eq!((status.counters.sent, status.counters.not_sent), (1, 1));
+        assert_eq!((status.interface, status.source), (None, None));
+        assert!(entry.take(0).is_none());
+        entry.settle(&loopback());
+        assert_eq!(entry.status().down, None);
+        assert_eq!(entry.status().counters.opened, 2);
     }
 }

@@ -57,7 +57,7 @@ impl View {
 pub(super) struct Place {
     pub(super) interface: InterfaceName,
     pub(super) index: u32,
-    /// Whether the interface has a carrier.
+    /// Whether the interface has a carrier, and the kernel knows.
     pub(super) carrier: bool,
     /// Source of what is sent.
     pub(super) source: IpAddr,
@@ -83,15 +83,16 @@ impl Place {
     }
 }
 
-/// Finds the place of a link, or says why it has none now.
-pub(super) fn find(link: &Link, view: &View) -> Result<Place, String> {
-    let (interface, named) = interface_of(link, view)?;
+/// Finds the place of a link, or says why it has none now. The source it has now is kept
+/// while it will do: the peer of a unicast link knows no other.
+pub(super) fn find(link: &Link, view: &View, now: Option<IpAddr>) -> Result<Place, String> {
+    let (interface, named) = interface_of(link, view, now)?;
     if !interface.up {
         return Err(format!("{} is down", interface.name));
     }
     let source = match named {
         Some(named) if named.ip.is_ipv4() == wants_ipv4(link.to) => named,
-        _ => source_on(interface, link.to, view)?,
+        _ => source_on(interface, link.to, view, now)?,
     };
     if let LinkTarget::Unicast(peer) = link.to
         && view.has(peer)
@@ -134,6 +135,7 @@ fn wants_ipv4(to: LinkTarget) -> bool {
 fn interface_of<'v>(
     link: &Link,
     view: &'v View,
+    now: Option<IpAddr>,
 ) -> Result<(&'v Interface, Option<&'v Address>), String> {
     let found = match &link.source {
         LinkSource::Interface(name) => {
@@ -143,11 +145,17 @@ fn interface_of<'v>(
         }
         LinkSource::Address(wanted) => {
             let named = |own: &Address| own.ip == *wanted;
-            best(view, named).ok_or_else(|| format!("no interface has the address {wanted}"))?
+            best(view, now, named)
+                .ok_or_else(|| format!("no interface has the address {wanted}"))?
         }
         LinkSource::Prefix { network, length } => {
-            let inside = |own: &Address| !own.deprecated && is_inside(own.ip, *network, *length);
-            best(view, inside)
+            // Virtual addresses are in the subnet too: here with a preferred lifetime of 0,
+            // on the loopback interface of a director that is also a real server without.
+            let inside = |own: &Address| {
+                let virtual_one = view.is_loopback(own.interface) && !own.ip.is_loopback();
+                !own.deprecated && !virtual_one && is_inside(own.ip, *network, *length)
+            };
+            best(view, now, inside)
                 .ok_or_else(|| format!("no interface has an address in {network}/{length}"))?
         }
     };
@@ -168,9 +176,12 @@ fn unready(address: &Address) -> String {
 
 /// Of the addresses that fit, the first that can be used, rather not one of loopback: a
 /// director that is also a real server has virtual addresses there.
-fn best(view: &View, fits: impl Fn(&Address) -> bool) -> Option<&Address> {
+fn best(view: &View, now: Option<IpAddr>, fits: impl Fn(&Address) -> bool) -> Option<&Address> {
     let fitting = view.addresses.iter().filter(|own| fits(own));
-    fitting.min_by_key(|own| (!own.ready, view.is_loopback(own.interface), own.secondary))
+    fitting.min_by_key(|own| {
+        let loopback = view.is_loopback(own.interface);
+        (!own.ready, now != Some(own.ip), loopback, own.secondary)
+    })
 }
 
 /// The address to send from when only the interface is known.
@@ -178,6 +189,7 @@ fn source_on<'v>(
     interface: &Interface,
     to: LinkTarget,
     view: &'v View,
+    now: Option<IpAddr>,
 ) -> Result<&'v Address, String> {
     let ipv4 = wants_ipv4(to);
     let here = |own: &&Address| {
@@ -194,7 +206,13 @@ fn source_on<'v>(
             LinkTarget::Multicast(_) => (!ipv4 && !is_link_local(own.ip), false),
             LinkTarget::Broadcast => (false, own.prefix > 30),
         };
-        (!own.ready, scope, subnet, own.secondary)
+        (
+            !own.ready,
+            now != Some(own.ip),
+            scope,
+            subnet,
+            own.secondary,
+        )
     });
     match chosen {
         Some(own) if own.ready => Ok(own),

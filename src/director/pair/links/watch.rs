@@ -139,7 +139,9 @@ fn interface(message: &LinkMessage) -> Option<Interface> {
         index: message.header.index,
         name,
         up: flags.contains(LinkFlags::Up),
-        carrier: flags.contains(LinkFlags::LowerUp),
+        // The kernel takes up to a second to make a carrier known; until then IPv6 has no
+        // route for groups, and a queue that was closed stays closed.
+        carrier: flags.contains(LinkFlags::LowerUp | LinkFlags::Running),
         loopback: flags.contains(LinkFlags::Loopback),
     })
 }

@@ -29,7 +29,6 @@ pub struct Refusal {
     /// The file, or the directory on the way to it.
     pub path: PathBuf,
     /// What is wrong with it.
-    #[source]
     pub problem: Problem,
 }
 
@@ -75,7 +74,7 @@ pub enum Problem {
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// What the system said.
-    #[error("{0}")]
+    #[error(transparent)]
     System(#[from] io::Error),
 }
 

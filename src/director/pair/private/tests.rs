@@ -50,17 +50,17 @@ pub(in super::super) fn traps() -> Vec<Trap> {
     type Lay = fn(&Path, &Path);
     let kinds: [(&str, Lay); 8] = [
         ("link to a file", |d, at| {
-            symlink(d.join("victim"), at).unwrap()
+            symlink(d.join("victim"), at).unwrap();
         }),
         ("dangling link", |d, at| {
-            symlink(d.join("nothing"), at).unwrap()
+            symlink(d.join("nothing"), at).unwrap();
         }),
         ("link to a directory", |d, at| {
-            symlink(d.join("folder"), at).unwrap()
+            symlink(d.join("folder"), at).unwrap();
         }),
         ("link to itself", |_, at| symlink(at, at).unwrap()),
         ("hard link", |d, at| {
-            fs::hard_link(d.join("victim"), at).unwrap()
+            fs::hard_link(d.join("victim"), at).unwrap();
         }),
         ("FIFO", |_, at| mkfifo(at, Mode::S_IRWXU).unwrap()),
         ("socket", |_, at| drop(UnixListener::bind(at).unwrap())),

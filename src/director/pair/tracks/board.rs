@@ -1,12 +1,12 @@
 //! The verdicts on all tracks, and what they mean for the instances. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::kind::{describe, is_on_the_network, judge_available};
 use super::machine::{Inertia, Machine, State};
 use crate::model::pair::{Effect, Instance, Track, TrackKind};
-use crate::model::{InterfaceName, Outcome, Reason};
+use crate::model::{InterfaceName, Outcome};
 
 /// Largest sum of weights, either way: more cannot matter between priorities of 1 to 254.
 const WEIGHT_MAX: i16 = 253;
@@ -390,61 +390,6 @@ fn is_watched_alike(a: &Track, b: &Track) -> bool {
         ..a.clone()
     };
     a == *b
-}
-
-/// Whether an answer shows that the network is there.
-fn is_on_the_network(kind: &TrackKind) -> bool {
-    let is_away = |address: IpAddr| !address.to_canonical().is_loopback();
-    match kind {
-        TrackKind::Ping(address) => is_away(*address),
-        TrackKind::Tcp(address) => is_away(address.ip()),
-        TrackKind::Http { host, .. } => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            bare.parse().map_or(host != "localhost", is_away)
-        }
-        _ => false,
-    }
-}
-
-fn judge_available(available: u32, least: u32) -> (Outcome, String) {
-    let words = format!("{available} available, at least {least} wanted");
-    if available >= least {
-        (Outcome::Up, words)
-    } else {
-        (Outcome::Down(Reason::new(&words)), words)
-    }
-}
-
-/// The kind of a track in a word, and what is watched.
-fn describe(kind: &TrackKind) -> (&'static str, String) {
-    match kind {
-        TrackKind::Interface(name) => ("interface", name.to_string()),
-        TrackKind::Ping(address) => ("ping", address.to_string()),
-        TrackKind::Http { host, port, path } => {
-            ("http", format!("http://{}{path}", authority(host, *port)))
-        }
-        TrackKind::Tcp(address) => ("tcp", address.to_string()),
-        TrackKind::Script { command, .. } => ("script", command.join(" ")),
-        TrackKind::Process(name) => ("process", name.clone()),
-        TrackKind::Service {
-            service,
-            min_available,
-        } => ("service", format!("{service}, at least {min_available}")),
-    }
-}
-
-/// Host and port as a URL and a `Host` header have them.
-pub(super) fn authority(host: &str, port: u16) -> String {
-    let bare = host.contains(':') && !host.starts_with('[');
-    let host = if bare {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
-    match port {
-        80 => host,
-        _ => format!("{host}:{port}"),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use super::board::authority;
+use super::kind::authority;
 use super::process::Scanner;
 use crate::check;
 use crate::director::pair::program::Names;

@@ -1,8 +1,8 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::model::Fault;
 use crate::model::pair::{Hooks, Standby, VirtualAddress};
+use crate::model::{Fault, Reason};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -256,42 +256,4 @@ fn services_are_told_and_remembered_for_tracks_that_come_later() {
     let more = vec![service("one", 1), service("two", 2)];
     board.replace(&[instance("web", more)], now);
     assert_eq!(board.summary("web").faults.len(), 2);
-}
-
-#[test]
-fn only_targets_beyond_this_host_show_that_the_network_is_there() {
-    let http = |host: &str| TrackKind::Http {
-        host: host.to_owned(),
-        port: 80,
-        path: "/".to_owned(),
-    };
-    let tcp = |target: &str| TrackKind::Tcp(target.parse().unwrap());
-    for kind in [
-        TrackKind::Ping(Ipv4Addr::new(192, 0, 2, 1).into()),
-        tcp("[2001:db8::1]:80"),
-        http("www.example.com"),
-        http("[2001:db8::1]"),
-    ] {
-        assert!(is_on_the_network(&kind), "{kind:?}");
-    }
-    for kind in [
-        TrackKind::Ping(Ipv4Addr::LOCALHOST.into()),
-        tcp("[::1]:80"),
-        tcp("[::ffff:127.0.0.1]:80"),
-        http("127.0.0.1"),
-        http("[::1]"),
-        http("localhost"),
-        interface("eth0"),
-        TrackKind::Process("nginx".to_owned()),
-    ] {
-        assert!(!is_on_the_network(&kind), "{kind:?}");
-    }
-}
-
-#[test]
-fn hosts_and_ports_are_written_as_in_urls() {
-    assert_eq!(authority("127.0.0.1", 80), "127.0.0.1");
-    assert_eq!(authority("www.example.com", 8080), "www.example.com:8080");
-    assert_eq!(authority("2001:db8::1", 80), "[2001:db8::1]");
-    assert_eq!(authority("[2001:db8::1]", 81), "[2001:db8::1]:81");
 }

@@ -1,0 +1,244 @@
+//! The keys of services and globals in YAML: one list for the reader and for the schema.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::config::directord::collection::List;
+use crate::config::directord::node::{Kind, Node};
+use crate::config::directord::read::{Optional, Read, Slot, mapping};
+use crate::config::directord::value::{AbsolutePath, Number, Text, Word};
+use crate::config::source::Context;
+
+/// Longest time in seconds: a year, as in an `ldirectord.cf`.
+const YEAR: i64 = 365 * 24 * 3600;
+/// Most services, most real servers of one.
+const SERVICES: usize = 100_000;
+
+/// A number of seconds.
+type Seconds = Number<1, YEAR>;
+
+/// Where the services are.
+#[derive(Debug, Clone)]
+pub(in crate::config::directord) enum ServicesEntry {
+    /// In this `ldirectord.cf`.
+    File(String),
+    /// Here.
+    Here(List<ServiceEntry, 0, SERVICES>),
+}
+
+impl Read for ServicesEntry {
+    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
+        match &node.kind {
+            Kind::List(_) => List::read(cx, node).map(Self::Here),
+            Kind::Scalar { .. } | Kind::Map(_) => {
+                Text::read(cx, node).map(|text| Self::File(text.0))
+            }
+        }
+    }
+}
+
+impl JsonSchema for ServicesEntry {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Services".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let file = generator.subschema_for::<Text>();
+        let here = generator.subschema_for::<List<ServiceEntry, 0, SERVICES>>();
+        json_schema!({ "anyOf": [file, here] })
+    }
+}
+
+mapping! {
+    /// Settings of the director as a whole and defaults of its services, as `config show`
+    /// prints them; only with services that are written here.
+    GlobalsEntry {
+        /// Deadline of connect, ping and external checks in seconds; 5 when missing.
+        check_timeout_s: Optional<Seconds>,
+        /// Deadline of negotiate checks in seconds; 30 when missing.
+        negotiate_timeout_s: Optional<Seconds>,
+        /// Time between two rounds of a check in seconds; 10 when missing.
+        check_interval_s: Optional<Seconds>,
+        /// Echo requests of a ping check; 1 when missing.
+        ping_attempts: Optional<Number<1, 1000>>,
+        /// Failures in a row that take a server out; 1 when missing.
+        failure_count: Optional<Number<1, 1_000_000>>,
+        /// Fallback server of IPv4 services.
+        fallback: Optional<FallbackEntry>,
+        /// Fallback server of IPv6 services.
+        fallback6: Optional<FallbackEntry>,
+        /// Program run when the fallback starts and stops, with its arguments.
+        fallback_command: Optional<List<Text, 1, 64>>,
+        /// Whether changed files are read again without being told; false when missing.
+        autoreload: Optional<bool>,
+        /// Program run with the file's path after it changed.
+        callback: Optional<AbsolutePath>,
+        /// Where the log goes: an absolute path or a syslog facility.
+        log: Optional<LogEntry>,
+        /// Whether a failed server stays in the table with weight 0; false when missing.
+        quiescent: Optional<bool>,
+        /// Whether a failed server that is not in the table is entered with weight 0; false
+        /// when missing.
+        readd_quiescent: Optional<bool>,
+        /// Whether weights that were set by hand are put right at once; false when missing.
+        enforce_weights: Optional<bool>,
+        /// Whether services are removed at the end; true when missing.
+        clean_stop: Optional<bool>,
+        /// Mail about changes.
+        mail: Optional<MailEntry>,
+        /// Sender of mail.
+        mail_from: Optional<Text>,
+        /// Directory whose files take servers out.
+        maintenance_directory: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// Where the log goes: one of the two.
+    LogEntry {
+        /// A file.
+        file: Optional<AbsolutePath>,
+        /// A facility of the system log, such as daemon or local0.
+        syslog: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// Mail about changes.
+    MailEntry {
+        /// To whom.
+        recipients: Optional<Text>,
+        /// Time between two reminders in seconds.
+        reminder_s: Optional<Seconds>,
+        /// Phases in which mail is sent: starting, running, stopping, reloading; all when
+        /// missing.
+        phases: Optional<List<Text, 0, 4>>,
+        /// The mail server.
+        relay: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// A server that takes over when no real server is available.
+    FallbackEntry {
+        /// Address or name.
+        host: Slot<Text>,
+        /// Number or service name; that of the service when missing.
+        port: Optional<Word>,
+        /// gate, masq or ipip; gate when missing.
+        forwarding: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// A virtual service.
+    ServiceEntry {
+        /// tcp:ADDRESS:PORT, udp:ADDRESS:PORT, fwm:MARK or fwm6:MARK (IPv6).
+        service: Slot<Text>,
+        /// Scheduler; wrr when missing.
+        scheduler: Optional<Text>,
+        /// Flags of the scheduler, such as sh-port.
+        scheduler_flags: Optional<List<Text, 0, 8>>,
+        /// Keeps clients on one real server; off when missing.
+        persistence: Optional<PersistenceEntry>,
+        /// One-packet scheduling of UDP; false when missing.
+        one_packet: Optional<bool>,
+        /// As in globals.
+        quiescent: Optional<bool>,
+        /// As in globals.
+        clean_stop: Optional<bool>,
+        /// As in globals.
+        failure_count: Optional<Number<1, 1_000_000>>,
+        /// Fallback server of this service.
+        fallback: Optional<FallbackEntry>,
+        /// As in globals.
+        fallback_command: Optional<List<Text, 1, 64>>,
+        /// File with a line for each check.
+        monitor_file: Optional<Text>,
+        /// What mail calls the service.
+        service_name: Optional<Text>,
+        /// For people.
+        comment: Optional<Text>,
+        /// As in globals.
+        mail: Optional<MailEntry>,
+        /// How real servers are checked.
+        check: Optional<CheckEntry>,
+        /// The real servers.
+        reals: Optional<List<RealEntry, 0, SERVICES>>,
+    }
+}
+
+mapping! {
+    /// Keeps clients on one real server.
+    PersistenceEntry {
+        /// For how long in seconds, up to 31 days.
+        timeout_s: Slot<Number<1, {31 * 24 * 3600}>>,
+        /// Clients of one subnet count as one: 255.255.255.0 or an IPv6 prefix length.
+        netmask: Optional<Word>,
+    }
+}
+
+mapping! {
+    /// How real servers are checked.
+    CheckEntry {
+        /// connect, negotiate, ping, on, off, external, external-perl, or a number: so many
+        /// connects between two negotiations; negotiate when missing.
+        r#type: Optional<Word>,
+        /// What negotiate speaks: `http`, `https`, `http_proxy`, `simpletcp`, `none`; by the port when
+        /// missing.
+        service: Optional<Text>,
+        /// Port that is checked instead of the real server's.
+        port: Optional<Number<1, 65_535>>,
+        /// As in globals.
+        check_timeout_s: Optional<Seconds>,
+        /// As in globals.
+        negotiate_timeout_s: Optional<Seconds>,
+        /// As `check_interval_s` in globals.
+        interval_s: Optional<Seconds>,
+        /// As in globals.
+        ping_attempts: Optional<Number<1, 1000>>,
+        /// Program of an external check.
+        command: Optional<Text>,
+        /// What is asked for.
+        request: Optional<Text>,
+        /// What the answer must match, a Perl regular expression.
+        receive: Optional<Text>,
+        /// GET or HEAD; GET when missing.
+        http_method: Optional<Text>,
+        /// Host header of the request.
+        virtual_host: Optional<Text>,
+        /// Name to log in with.
+        login: Optional<Text>,
+        /// Password to log in with.
+        password: Optional<Text>,
+        /// Database to ask.
+        database: Optional<Text>,
+        /// Secret shared with the server.
+        secret: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// A real server.
+    RealEntry {
+        /// Address or name.
+        host: Slot<Text>,
+        /// Number or service name; that of the service when missing.
+        port: Optional<Word>,
+        /// gate (direct routing), masq (address translation) or ipip (tunnelling).
+        forwarding: Slot<Text>,
+        /// Its weight, 0 to 65535; 1 when missing.
+        weight: Optional<Number<0, 65_535>>,
+        /// Connections below which an overloaded server is used again.
+        lower_threshold: Optional<Number<0, { u32::MAX as i64 }>>,
+        /// Connections above which the server is not used.
+        upper_threshold: Optional<Number<0, { u32::MAX as i64 }>>,
+        /// Request of its own.
+        request: Optional<Text>,
+        /// Expected text of its own; only with a request.
+        receive: Optional<Text>,
+    }
+}

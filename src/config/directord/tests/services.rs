@@ -1,0 +1,264 @@
+//! Services in YAML mean what the same words in an `ldirectord.cf` mean.
+
+use serde_json::Value;
+
+use super::*;
+use crate::config::{Accepted, Answer, Name, show};
+use crate::model::Family;
+
+/// Every name exists.
+fn answer(name: &Name) -> Answer {
+    match name {
+        Name::Host {
+            family: Family::V4, ..
+        } => Answer::Address("192.0.2.21".parse().unwrap()),
+        Name::Host { .. } => Answer::Address("2001:db8::21".parse().unwrap()),
+        Name::Port { .. } => Answer::Port(80),
+    }
+}
+
+fn resolved(parsed: ldirectord::Parsed) -> Result<Accepted, Rejected> {
+    let names = Names::ask(parsed.names(), &mut |name| Some(answer(name)));
+    parsed.resolve(&names)
+}
+
+/// All that is said, or the configuration.
+fn read_services(yaml: &str) -> Result<Accepted, Vec<String>> {
+    let mut parsed = parse(yaml.as_bytes(), "x.yaml", here("loadb1"));
+    let services = resolved(parsed.take_services().expect("services are in the file"));
+    let mut all = match parsed.check(None) {
+        Ok(_) => Vec::new(),
+        Err(rejected) => rejected.0,
+    };
+    match services {
+        Ok(accepted) if all.is_empty() => return Ok(accepted),
+        Ok(accepted) => all.extend(accepted.warnings),
+        Err(rejected) => all.extend(rejected.0),
+    }
+    Err(all.iter().map(ToString::to_string).collect())
+}
+
+/// What is shown, without what is told about it only.
+fn shown(config: &Config) -> Value {
+    let mut value: Value = serde_json::from_str(&show::to_json(config)).unwrap();
+    for key in ["execute", "fork", "supervised"] {
+        value["globals"].as_object_mut().unwrap().remove(key);
+    }
+    let drop = |value: &mut Value, keys: &[&str]| {
+        if let Some(object) = value.as_object_mut() {
+            object.retain(|key, _| !keys.contains(&key.as_str()));
+        }
+    };
+    let of_fallback = ["address", "destination", "line"];
+    drop(&mut value["globals"]["fallback"], &of_fallback);
+    drop(&mut value["globals"]["fallback6"], &of_fallback);
+    for service in value["services"].as_array_mut().unwrap() {
+        drop(service, &["line", "host", "port"]);
+        drop(&mut service["fallback"], &of_fallback);
+        for real in service["reals"].as_array_mut().unwrap() {
+            drop(real, &["line", "destination", "check"]);
+        }
+    }
+    value
+}
+
+#[test]
+fn what_config_show_prints_is_read_back_as_the_same() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("ldirectord.cf.examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read(&path).unwrap();
+        let config = resolved(ldirectord::parse(&text, "x.cf")).unwrap().config;
+        let wanted = shown(&config);
+        let yaml = serde_yaml::to_string(&wanted).unwrap();
+        let again = read_services(&yaml).unwrap_or_else(|all| panic!("{path:?} {all:#?}"));
+        assert_eq!(shown(&again.config), wanted, "{path:?}");
+        // The checks that are run are the same too.
+        for (one, other) in config.services.iter().zip(&again.config.services) {
+            let checks = |service: &crate::config::VirtualService| {
+                let reals = service.reals.iter();
+                reals
+                    .map(|real| format!("{:?}", real.check))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(checks(one), checks(other), "{path:?}");
+        }
+        count += 1;
+    }
+    assert!(count > 10);
+}
+
+const BOTH: [(&str, &str); 4] = [
+    (
+        "services:
+- service: tcp:www.example.com:http
+  scheduler: sh
+  scheduler_flags: [sh-port, sh-fallback]
+  persistence: { timeout_s: 60, netmask: 255.255.255.0 }
+  fallback: { host: 127.0.0.1, port: 8080, forwarding: masq }
+  fallback_command: [/bin/x, 'a b', \"it's\"]
+  check: { type: 4, service: http, request: '/a \"b\"', receive: 'o\\.k', interval_s: 7, virtual_host: www.example.com }
+  reals:
+  - { host: web1.example.com, port: http, forwarding: gate, weight: 5, request: x, receive: y }
+  - { host: 192.0.2.22, port: 80, forwarding: gate, lower_threshold: 1, upper_threshold: 9 }
+",
+        "fork=yes
+virtual=www.example.com:http
+    real=web1.example.com:http gate 5 \"x\", \"y\"
+    real=192.0.2.22:80 gate l:1 u:9
+    scheduler=sh
+    schedflags=sh-port,sh-fallback
+    persistent=60
+    netmask=255.255.255.0
+    fallback=127.0.0.1:8080 masq
+    fallbackcommand=/bin/x 'a b' 'it'\\''s'
+    checktype=4
+    service=http
+    request=\"/a \"b\"\"
+    receive=\"o\\.k\"
+    checkinterval=7
+    virtualhost=www.example.com
+",
+    ),
+    (
+        "services:
+- { service: 'udp:[2001:db8::100]:53', one_packet: true, check: { type: ping, ping_attempts: 3 },
+    reals: [ { host: 2001:db8::21, port: 53, forwarding: gate } ] }
+",
+        "virtual6=[2001:db8::100]:53
+    real6=[2001:db8::21]:53 gate
+    protocol=udp
+    ops=yes
+    checktype=ping
+    checkcount=3
+",
+    ),
+    (
+        "globals: { check_timeout_s: 3, failure_count: 2, quiescent: true, clean_stop: false, log: { syslog: local0 },
+  fallback: { host: 127.0.0.1 }, mail: { recipients: root@example.com, phases: [running], reminder_s: 600 } }
+services:
+- { service: 'fwm:7', check: { type: on }, reals: [ { host: 192.0.2.21, forwarding: ipip, weight: 0 } ] }
+- { service: 'fwm6:7', check: { type: off }, mail: { phases: [] } }
+",
+        "checktimeout=3
+failurecount=2
+quiescent=yes
+cleanstop=no
+logfile=\"local0\"
+fallback=127.0.0.1
+emailalert=\"root@example.com\"
+emailalertstatus=running
+emailalertfreq=600
+virtual=7
+    real=192.0.2.21 ipip 0
+    checktype=on
+virtual6=7
+    checktype=off
+    emailalertstatus=none
+",
+    ),
+    ("services: []\n", ""),
+];
+
+#[test]
+fn both_formats_say_the_same() {
+    for (yaml, cf) in BOTH {
+        let mut config = resolved(ldirectord::parse(cf.as_bytes(), "x.cf"))
+            .unwrap()
+            .config;
+        let accepted = read_services(yaml).unwrap_or_else(|all| panic!("{all:#?}"));
+        // A word for old files, which YAML does not have.
+        config.globals.fork = false;
+        assert_eq!(accepted.config, config, "{yaml}");
+        assert!(accepted.warnings.is_empty(), "{:?}", accepted.warnings);
+    }
+}
+
+#[test]
+fn mistakes_stand_where_they_are() {
+    let said = |yaml: &str| read_services(yaml).err().unwrap_or_default();
+    for (service, wanted) in [
+        (
+            "{ service: 192.0.2.100:80 }",
+            "x.yaml:2:14: error: \"192.0.2.100:80\" is no service",
+        ),
+        (
+            "{ service: 'fwm:0' }",
+            "x.yaml:2:14: error: \"fwm:0\" is no service",
+        ),
+        ("{ service: 'tcp:192.0.2.100:' }", "is no service"),
+        ("{ service: 'tcp:192.0.2.100:70000' }", "is no service"),
+        (
+            "{ service: 'tcp:192.0.2.100:0', check: { type: off } }",
+            "port 0 stands for every port",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: onn } }",
+            "x.yaml:2:38: error: checktype must be",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: off, receive: '(' } }",
+            "x.yaml:2:52: error: invalid receive string",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: off }, scheduler: RR }",
+            "x.yaml:2:56: error: invalid scheduler",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: off }, sheduler: rr }",
+            "x.yaml:2:45: error: unknown key \"sheduler\"",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: off }, scheduler_flags: [sh-port] }",
+            "has no flag",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: 2001:db8::1, forwarding: gate } ] }",
+            "x.yaml:2:61: error: 2001:db8::1 is not an IPv4 address",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a, forwarding: dr } ] }",
+            "x.yaml:2:76: error: \"dr\" is not gate, masq or ipip",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a, forwarding: gate, weight: 65536 } ] }",
+            "0 to 65535",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a, forwarding: gate, lower_threshold: 2, upper_threshold: 1 } ] }",
+            "lower threshold",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a, forwarding: gate, receive: x } ] }",
+            "receive goes with request only",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a, port: a b, forwarding: gate } ] }",
+            "is no port",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: on }, reals: [ { host: a b, forwarding: gate } ] }",
+            "is no host",
+        ),
+        (
+            "{ service: 'fwm:1', check: { type: connect }, reals: [ { host: a, forwarding: gate } ] }",
+            "there is no port to check",
+        ),
+    ] {
+        let all = said(&format!("services:\n- {service}\n"));
+        assert!(
+            all.len() == 1 && all[0].contains(wanted),
+            "{service}: {all:#?}"
+        );
+    }
+    let twice = "services:\n- { service: 'fwm:1', check: { type: on } }\n- { service: 'fwm:1', check: { type: on } }\n";
+    assert!(said(twice)[0].contains("x.yaml:3:14: error: duplicate virtual server"));
+    let log = "globals: { log: { file: /a, syslog: daemon } }\nservices: []\n";
+    assert!(said(log)[0].contains("exactly one of file and syslog"));
+    let with_file = super::said("services: a.cf\nglobals: { quiescent: true }\n");
+    assert_eq!(
+        with_file,
+        ["2:1: error: globals go with services that are written here"]
+    );
+}
