@@ -141,8 +141,9 @@ impl Node {
     pub(super) async fn run(mut self) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.look_at_macs();
+        // The state machine takes nothing before its start.
         self.feed(Event::Start);
+        self.look_at_macs();
         while !self.ended {
             let timer = self.core.next_timer();
             let timer = timer.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
