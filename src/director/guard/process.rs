@@ -7,15 +7,9 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::setsid;
-use thread_priority::unix::{
-    RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
-};
-use thread_priority::{ThreadPriority, ThreadPriorityValue};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -25,13 +19,11 @@ use super::core::{Action, Core, Event};
 use super::host::{self, Host};
 use super::message::Request;
 use super::since_boot;
+use crate::director::realtime;
 use crate::kernel::address::Link;
 use crate::kernel::address::watch::{Change, Watch};
 use crate::kernel::neighbour::{Claim, Listener, Said};
 use crate::model::InterfaceName;
-
-/// Real-time priority, 1 to 99: below the kernel's own threads (50), above all that has none.
-const PRIORITY: u8 = 20;
 
 /// Claims of others that wait to be looked at; more are left out.
 const CLAIMS: usize = 64;
@@ -69,23 +61,11 @@ pub fn run() -> io::Result<()> {
     let socket = stdin.as_fd().try_clone_to_owned()?;
     runtime.block_on(async {
         let mut process = Process::open(Channel::new(socket)?)?;
-        harden();
+        realtime::lock_memory();
+        realtime::prefer_this_thread();
         process.serve().await;
         Ok(())
     })
-}
-
-/// Memory that is never paged out, and a turn before programs without real-time priority.
-/// Both need privileges; without them the guard is as good as the host is idle.
-fn harden() {
-    let _ = mlockall(MlockAllFlags::MCL_CURRENT);
-    let _ = ThreadPriorityValue::try_from(PRIORITY).map(|priority| {
-        set_thread_priority_and_policy(
-            thread_native_id(),
-            ThreadPriority::Crossplatform(priority),
-            ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin),
-        )
-    });
 }
 
 struct Process {

@@ -27,6 +27,8 @@ use crate::model::pair::Instance;
 
 /// Time between two looks at what no event tells: hardware addresses, answering targets.
 const LOOK: Duration = Duration::from_millis(100);
+/// Time between two looks at a state machine that waits for nothing.
+const IDLE: Duration = Duration::from_secs(3600);
 /// Alarms kept for status.
 const ALARMS: usize = 32;
 /// How long an orderly end waits for hooks.
@@ -146,7 +148,7 @@ impl Node {
         self.look_at_macs();
         while !self.ended {
             let timer = self.core.next_timer();
-            let timer = timer.unwrap_or_else(|| Instant::now() + Duration::from_hours(1));
+            let timer = timer.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
                 packet = self.links.recv() => self.take_packet(packet),
                 report = self.keeper.report() => self.take_report(report),
@@ -276,7 +278,9 @@ impl Node {
             .iter()
             .map(|i| i.name.clone())
             .collect();
-        names.iter().for_each(|name| self.tell_local(name));
+        for name in names {
+            self.tell_local(&name);
+        }
     }
 
     /// Tells the state machine of this node's own condition, if it has changed.

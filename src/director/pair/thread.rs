@@ -27,7 +27,7 @@ pub fn start(
         .enable_all()
         .build()?;
     let (sender, requests) = mpsc::unbounded_channel();
-    let (wishes, wished) = mpsc::unbounded_channel();
+    let (wishes, wish_receiver) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("pair".to_owned())
         .spawn(move || {
@@ -44,10 +44,10 @@ pub fn start(
                     helpers,
                 };
                 match Node::start(parts) {
-                    Ok(node) => node.run().await,
+                    Ok(node) => Box::pin(node.run()).await,
                     Err(error) => tracing::error!(%error, "the pair could not be started"),
                 }
             });
         })?;
-    Ok((Handle { requests: sender }, wished))
+    Ok((Handle { requests: sender }, wish_receiver))
 }

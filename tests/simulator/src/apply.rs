@@ -85,7 +85,10 @@ impl World {
         let instance = None;
         let command = match order {
             Order::Standby => Command::Standby { instance, on: true },
-            Order::StandbyOff => Command::Standby { instance, on: false },
+            Order::StandbyOff => Command::Standby {
+                instance,
+                on: false,
+            },
             Order::Takeover => Command::Takeover { instance },
             Order::Freeze(limit) => Command::Freeze {
                 duration: (limit > 0).then(|| std::time::Duration::from_nanos(limit)),
@@ -96,7 +99,10 @@ impl World {
         if order != Order::Takeover {
             self.checks.orders_given(self.now);
         }
-        let event = Event::Operator { ticket: self.now, command };
+        let event = Event::Operator {
+            ticket: self.now,
+            command,
+        };
         self.tell(n, Input::Event(event));
     }
 

@@ -113,7 +113,11 @@ impl Attacker {
             return None;
         }
         // The newest ones are the most dangerous.
-        let back = if self.rng.chance(600) { fitting.min(6) } else { fitting };
+        let back = if self.rng.chance(600) {
+            fitting.min(6)
+        } else {
+            fitting
+        };
         let skip = (fitting - 1 - self.rng.below(back)) as usize;
         let seen = self.seen.iter().filter(fits).nth(skip)?.clone();
         let (mut link, mut bytes) = (seen.link, seen.bytes);

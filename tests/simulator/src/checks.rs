@@ -65,7 +65,8 @@ impl World {
     fn may_overlap(&self) -> bool {
         let grace = self.config.interval() + EXECUTION + 4 * self.config.delay;
         let stood = |node: &Node| {
-            node.stood_until.is_some_and(|until| until + grace * node.slow.max(1) >= self.now)
+            node.stood_until
+                .is_some_and(|until| until + grace * node.slow.max(1) >= self.now)
         };
         self.nodes.iter().any(stood)
     }
@@ -110,7 +111,9 @@ impl World {
             for i in 0..self.config.instances {
                 let state = process.state[i];
                 if state.is_passive() && self.nodes[n].kernel.addresses[i].is_some() {
-                    self.fail("I3", |_| format!("node {n} is {state} and has instance {i}"));
+                    self.fail("I3", |_| {
+                        format!("node {n} is {state} and has instance {i}")
+                    });
                     return;
                 }
             }
@@ -131,9 +134,13 @@ impl World {
                 return;
             }
             if self.same_segment() {
-                self.fail("I1", |_| format!("both nodes own instance {i} on one segment"));
+                self.fail("I1", |_| {
+                    format!("both nodes own instance {i} on one segment")
+                });
             } else if heard.is_some_and(|h| h + self.config.dead() < self.now) {
-                self.fail("I2", |_| format!("both nodes hold instance {i} and hear each other"));
+                self.fail("I2", |_| {
+                    format!("both nodes hold instance {i} and hear each other")
+                });
             }
             return;
         };
@@ -162,7 +169,9 @@ impl World {
             }
             let since = *process.bare_since[i].get_or_insert(now);
             if now > since + limit {
-                self.fail("I3b", |_| format!("node {n} says it serves {i} without its address"));
+                self.fail("I3b", |_| {
+                    format!("node {n} says it serves {i} without its address")
+                });
             }
         }
     }
@@ -178,12 +187,18 @@ impl World {
         let Some(head) = packet::head(bytes).filter(|h| h.echo == process.incarnation) else {
             return;
         };
-        let age = process.rounds.get(&head.echoed).map(|sent| now.saturating_sub(*sent));
+        let age = process
+            .rounds
+            .get(&head.echoed)
+            .map(|sent| now.saturating_sub(*sent));
         // Clearly fresh; what is on the edge does not count.
         if !current || head.sequence >> 63 != 0 || age.is_none_or(|age| age > dead * 4 / 10) {
             return;
         }
-        if process.heard.is_none_or(|heard| now.saturating_sub(heard) > dead / 2) {
+        if process
+            .heard
+            .is_none_or(|heard| now.saturating_sub(heard) > dead / 2)
+        {
             process.hears_since = Some(now);
         }
         process.heard = Some(now);
@@ -246,7 +261,8 @@ impl World {
             let text = format!("node {n} has not looked around and does {action:?}");
             self.fail("I5", |_| text);
         } else if late > self.config.dead() * 6 / 10 && self.nodes[n].variant != 3 {
-            let text = format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
+            let text =
+                format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
             self.fail("I5", |_| text);
         }
     }
@@ -282,7 +298,9 @@ impl World {
         let last = sent.replace(now);
         let gap = last.map_or(0, |last| now.saturating_sub(last));
         if gap > limit && variant != 3 {
-            self.fail("V8", |_| format!("node {n} was silent on link {link} for {gap} ns"));
+            self.fail("V8", |_| {
+                format!("node {n} was silent on link {link} for {gap} ns")
+            });
         }
     }
 
@@ -297,7 +315,9 @@ impl World {
             if record.state == packet::BLOCKED {
                 self.fail("I16", |_| format!("node {n} is blocked and says released"));
             } else if self.nodes[n].kernel.addresses[i].is_some() {
-                self.fail("I4", |_| format!("node {n} says released and has instance {i}"));
+                self.fail("I4", |_| {
+                    format!("node {n} says released and has instance {i}")
+                });
             }
             let released = &mut self.checks.released[n][i];
             *released = record.epoch.max(*released);
@@ -317,14 +337,19 @@ impl World {
         } else if !node.kernel.table[i] {
             Some(("I6", "has no services"))
         } else if self.config.sync && self.config.backup_only && node.kernel.backup[i] {
-            Some(("I6", "still is a backup of the sync daemon and forwards nothing"))
+            Some((
+                "I6",
+                "still is a backup of the sync daemon and forwards nothing",
+            ))
         } else if stored != epoch {
             Some(("I6", "has not stored the epoch"))
         } else {
             None
         };
         if let Some((invariant, text)) = problem {
-            self.fail(invariant, |_| format!("node {n} adds instance {i} at epoch {epoch}: {text}"));
+            self.fail(invariant, |_| {
+                format!("node {n} adds instance {i} at epoch {epoch}: {text}")
+            });
         }
         self.log(|_| format!("node {n} has instance {i}, epoch {epoch}"));
     }
@@ -332,11 +357,19 @@ impl World {
     /// I3 and I5 at an announcement.
     pub(crate) fn check_announcement(&mut self, n: usize, i: usize) {
         let node = &self.nodes[n];
-        let state = node.process.as_ref().filter(|p| !p.paused).map(|p| p.state[i]);
+        let state = node
+            .process
+            .as_ref()
+            .filter(|p| !p.paused)
+            .map(|p| p.state[i]);
         if node.kernel.addresses[i].is_none() && state != Some(State::Active) {
-            self.fail("I5", |_| format!("node {n} announces instance {i} after its removal"));
+            self.fail("I5", |_| {
+                format!("node {n} announces instance {i} after its removal")
+            });
         } else if state.is_some_and(State::is_passive) {
-            self.fail("I3", |_| format!("node {n} announces instance {i} in {state:?}"));
+            self.fail("I3", |_| {
+                format!("node {n} announces instance {i} in {state:?}")
+            });
         }
     }
 
@@ -355,7 +388,9 @@ impl World {
         };
         let known = std::mem::replace(&mut process.state[i], to);
         if known != from {
-            self.fail("transition", |_| format!("node {n} goes from {from}, but was {known}"));
+            self.fail("transition", |_| {
+                format!("node {n} goes from {from}, but was {known}")
+            });
             return;
         }
         match (from, to) {
@@ -379,9 +414,13 @@ impl World {
         let eligible = process.eligible[i] && !process.admin_standby;
         let peer_eligible = process.peer_eligible[i];
         if reason == Reason::PeerSilent && hears {
-            self.fail("I10", |_| format!("node {n} claims {i} although links carry both ways"));
+            self.fail("I10", |_| {
+                format!("node {n} claims {i} although links carry both ways")
+            });
         } else if !eligible && hears && peer_eligible {
-            self.fail("I13", |_| format!("node {n} claims {i}, is not eligible, the peer is"));
+            self.fail("I13", |_| {
+                format!("node {n} claims {i}, is not eligible, the peer is")
+            });
         }
     }
 
@@ -395,9 +434,13 @@ impl World {
         let frozen = process.frozen.is_some_and(|end| end > now);
         let voluntary = matches!(reason, Reason::HandedOver | Reason::Fault);
         if hears && matches!(reason, Reason::Isolated | Reason::NotHeard) {
-            self.fail("I10", |_| format!("node {n} gives up {i}: {reason}; links carry both ways"));
+            self.fail("I10", |_| {
+                format!("node {n} gives up {i}: {reason}; links carry both ways")
+            });
         } else if frozen && voluntary {
-            self.fail("I11", |_| format!("node {n} gives up {i} although frozen: {reason}"));
+            self.fail("I11", |_| {
+                format!("node {n} gives up {i} although frozen: {reason}")
+            });
         } else if voluntary {
             self.note_move(i);
         }
@@ -412,7 +455,9 @@ impl World {
         moves.retain(|at| at + window >= now);
         if moves.len() > limit {
             let count = moves.len();
-            self.fail("I12", |_| format!("instance {i} moved {count} times in the window"));
+            self.fail("I12", |_| {
+                format!("instance {i} moved {count} times in the window")
+            });
         }
     }
 
@@ -421,7 +466,9 @@ impl World {
         self.checks.takeovers += 1;
         let stored = self.nodes[n].disk[i];
         if stored != Some(epoch) && !self.checks.dirty[n] && !self.checks.disk_ever[n] {
-            self.fail("I7", |_| format!("node {n} serves {i} at epoch {epoch}, on disk {stored:?}"));
+            self.fail("I7", |_| {
+                format!("node {n} serves {i} at epoch {epoch}, on disk {stored:?}")
+            });
         }
     }
 
@@ -429,11 +476,18 @@ impl World {
     fn check_epoch(&mut self, n: usize, i: usize, epoch: u64) {
         let forgot = std::mem::take(&mut self.checks.dirty[n]);
         let last = std::mem::replace(&mut self.checks.claimed[n][i], epoch);
-        let heard = self.nodes[n].process.as_ref().map_or(0, |p| p.heard_epoch[i]);
+        let heard = self.nodes[n]
+            .process
+            .as_ref()
+            .map_or(0, |p| p.heard_epoch[i]);
         if !forgot && !self.checks.disk_ever[n] && epoch <= last {
-            self.fail("I7", |_| format!("node {n} takes over {i} at epoch {epoch} after {last}"));
+            self.fail("I7", |_| {
+                format!("node {n} takes over {i} at epoch {epoch} after {last}")
+            });
         } else if epoch <= heard {
-            self.fail("I7", |_| format!("node {n} takes over {i} at epoch {epoch}, peer had {heard}"));
+            self.fail("I7", |_| {
+                format!("node {n} takes over {i} at epoch {epoch}, peer had {heard}")
+            });
         }
     }
 }

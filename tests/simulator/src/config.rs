@@ -184,7 +184,11 @@ impl Config {
             },
         });
         let [first, second] = nodes;
-        let (local, peer) = if node == 0 { (first, second) } else { (second, first) };
+        let (local, peer) = if node == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
         let pair = Pair {
             cluster: "simulated".to_owned(),
             local,
@@ -226,7 +230,11 @@ impl Config {
                 port: 0,
                 ttl: 0,
             }),
-            standby: if self.cold { Standby::Cold } else { Standby::Warm },
+            standby: if self.cold {
+                Standby::Cold
+            } else {
+                Standby::Warm
+            },
             strict: self.strict,
             tracks: (0..self.targets).map(|t| self.track(t)).collect(),
             hooks: Hooks {

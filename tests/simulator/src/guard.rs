@@ -7,7 +7,15 @@ use crate::config::{MS, Time};
 use crate::failover::Step;
 
 /// When announcements go out after the first.
-pub const ROUNDS: [Time; 7] = [0, 200 * MS, 400 * MS, 600 * MS, 800 * MS, 1200 * MS, 5000 * MS];
+pub const ROUNDS: [Time; 7] = [
+    0,
+    200 * MS,
+    400 * MS,
+    600 * MS,
+    800 * MS,
+    1200 * MS,
+    5000 * MS,
+];
 /// When farewells go out after the first.
 const FAREWELLS: [Time; 3] = [0, 10 * MS, 30 * MS];
 /// Time between two attempts to remove.

@@ -231,11 +231,18 @@ impl Process {
         let running = self.running.into_iter().flatten().flatten();
         let probes = self.probes.into_iter().flatten();
         let others = [self.run_at, self.due.filter(|_| self.run_at.is_none())];
-        others.into_iter().flatten().chain(running).chain(probes).chain([self.track_at]).min()
+        others
+            .into_iter()
+            .flatten()
+            .chain(running)
+            .chain(probes)
+            .chain([self.track_at])
+            .min()
     }
 
     /// Whether nothing was heard that would contradict the peer's death for so long.
     pub fn is_deaf(&self, now: Time, time: Time) -> bool {
-        self.heard.is_none_or(|heard| now.saturating_sub(heard) > time)
+        self.heard
+            .is_none_or(|heard| now.saturating_sub(heard) > time)
     }
 }

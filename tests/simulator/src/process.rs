@@ -40,7 +40,12 @@ impl World {
         let incarnation: [u8; 16] = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
         let epochs = (0..2).filter_map(|i| Some((self.ids[i], node.disk[i]?)));
         let epochs: Vec<_> = epochs.collect();
-        let pair = Pair::new(settings, Incarnation(incarnation), &epochs, clock::instant(now));
+        let pair = Pair::new(
+            settings,
+            Incarnation(incarnation),
+            &epochs,
+            clock::instant(now),
+        );
         let pair = match self.bug {
             Some(bug) => pair.with_sabotage(Sabotage::with(bug)),
             None => pair,
@@ -152,7 +157,11 @@ impl World {
                 self.probe(n, i, now);
             }
         }
-        if self.nodes[n].process.as_ref().is_some_and(|p| p.track_at <= now) {
+        if self.nodes[n]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.track_at <= now)
+        {
             self.look_at_tracks(n);
         }
         let jitter = self.config.jitter;
@@ -316,7 +325,12 @@ impl World {
             }
             _ => {}
         }
-        if self.trace.is_some() && !matches!(event, Event::Packet { .. } | Event::Timer | Event::Local { .. }) {
+        if self.trace.is_some()
+            && !matches!(
+                event,
+                Event::Packet { .. } | Event::Timer | Event::Local { .. }
+            )
+        {
             let text = format!("node {n} <- {event:?}");
             let text: String = text.chars().take(200).collect();
             self.log(|_| text);
@@ -413,7 +427,9 @@ impl World {
         let after = self.checks.restart_after[n].max(MS);
         for i in 0..self.config.instances {
             if self.nodes[n].kernel.addresses[i].is_some() {
-                self.fail("I4", |_| format!("node {n} exits with addresses of instance {i}"));
+                self.fail("I4", |_| {
+                    format!("node {n} exits with addresses of instance {i}")
+                });
             }
         }
         self.kill_main(n, after);
@@ -452,7 +468,10 @@ impl World {
     /// A step of the main process has ended.
     fn finish(&mut self, n: usize, i: usize, now: Local) {
         let node = &mut self.nodes[n];
-        let Some((epoch, step)) = node.process.as_ref().and_then(|p| p.steps[i].front().copied())
+        let Some((epoch, step)) = node
+            .process
+            .as_ref()
+            .and_then(|p| p.steps[i].front().copied())
         else {
             return;
         };
@@ -515,10 +534,16 @@ impl World {
             let delay = self.rng.range(window / 500, window / 50);
             let event = Event::ProbeAnswer { instance: id, mac };
             self.schedule(self.now + delay, Coming::Tell(n, life, event));
-            let event = Event::ProbeReach { instance: id, serves };
+            let event = Event::ProbeReach {
+                instance: id,
+                serves,
+            };
             self.schedule(self.now + delay * 2, Coming::Tell(n, life, event));
         }
-        let probes = self.nodes[other].process.as_ref().is_some_and(|p| p.probes[i].is_some());
+        let probes = self.nodes[other]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.probes[i].is_some());
         if together && probes {
             let event = Event::RivalProbe {
                 instance: id,
@@ -540,7 +565,11 @@ impl World {
         let Some(process) = &mut node.process else {
             return;
         };
-        let reachable = if reached { total.saturating_sub(node.failed_targets) } else { 0 };
+        let reachable = if reached {
+            total.saturating_sub(node.failed_targets)
+        } else {
+            0
+        };
         if reachable > 0 {
             process.target_answered = Some(now);
         }

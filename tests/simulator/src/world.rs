@@ -134,7 +134,9 @@ impl World {
         bug: Option<Bug>,
         trace: bool,
     ) -> Self {
-        let watched = plan.iter().any(|(_, f)| matches!(f, Fault::Attack(..) | Fault::Link(..)));
+        let watched = plan
+            .iter()
+            .any(|(_, f)| matches!(f, Fault::Attack(..) | Fault::Link(..)));
         let mut world = Self {
             now: 0,
             events: 0,
@@ -160,7 +162,11 @@ impl World {
             world.schedule(at, Coming::Fault(index));
         }
         for n in 0..2 {
-            let at = if world.rng.chance(700) { 0 } else { world.rng.below(world.config.wait() * 2) };
+            let at = if world.rng.chance(700) {
+                0
+            } else {
+                world.rng.below(world.config.wait() * 2)
+            };
             world.schedule_start(n, at);
         }
         world
@@ -271,7 +277,9 @@ impl World {
 
     fn set_wake(&mut self, n: usize) {
         let node = &self.nodes[n];
-        let at = node.next(&self.config).map(|local| node.clock.true_time(local).max(self.now));
+        let at = node
+            .next(&self.config)
+            .map(|local| node.clock.true_time(local).max(self.now));
         if at != node.wake_at {
             self.nodes[n].wake_at = at;
             self.nodes[n].wake += 1;
@@ -378,6 +386,7 @@ impl World {
 impl World {
     /// Faults that were still to come do not come.
     pub(crate) fn forget_faults(&mut self) {
-        self.queue.retain(|Reverse(entry)| !matches!(entry.what, Coming::Fault(_)));
+        self.queue
+            .retain(|Reverse(entry)| !matches!(entry.what, Coming::Fault(_)));
     }
 }
