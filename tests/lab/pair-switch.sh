@@ -20,7 +20,7 @@ switches() {
             not_ok "backup_only=$1, switch $i" "the command failed"
         wait_until 5 role_is $to active || not_ok "backup_only=$1, switch $i" "$(roles)"
         sleep 0.5
-        read -r n bad _ gap < <(probed)
+        read -r n bad _ gap _ < <(probed)
         total=$((total + n)) lost=$((lost + bad))
         [ "$gap" -le $worst ] || worst=$gap
         no_resets "backup_only=$1, switch $i to $to ($gap ms)" "$wall_mark"
