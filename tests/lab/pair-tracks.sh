@@ -10,11 +10,10 @@ long_start 40
 transfer_start
 sleep 1
 quiet
-blind() { in_ "$1" iptables-legacy -A OUTPUT -d 192.0.2.1 -p icmp -j DROP; }
-seeing() { in_ "$1" iptables-legacy -D OUTPUT -d 192.0.2.1 -p icmp -j DROP; }
+blind() { in_ "$1" iptables-legacy -A INPUT -s 192.0.2.1 -p icmp -j DROP; }
+seeing() { in_ "$1" iptables-legacy -D INPUT -s 192.0.2.1 -p icmp -j DROP; }
 
 mark
-began=$(now)
 blind d1
 expect_within "F8 the active loses its gateway: the peer serves" 6 role_is d2 active
 # The gateway's silence takes three pings; only the switch is seen by clients.
