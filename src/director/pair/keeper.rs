@@ -61,6 +61,20 @@ impl Keeper {
             let _ = guard.forget();
         }
         self.revive();
+        self.ask_again(plan);
+    }
+
+    /// What the guard before was asked for and has not answered: its answer is no longer
+    /// heard, and doing it twice is doing it once.
+    fn ask_again(&mut self, plan: &Plan) {
+        for instance in &plan.pair.instances {
+            // A guard that cannot be asked is one that is about to be found dead.
+            let _ = match self.pending.get(&instance.name).copied() {
+                Some((epoch, Step::AddAddresses)) => self.hold(instance, epoch),
+                Some((epoch, _)) => self.release(instance, epoch),
+                None => Ok(()),
+            };
+        }
     }
 
     /// Starts a guard when there is none.

@@ -21,6 +21,7 @@ use super::tracks::{Summary, Tracks};
 use crate::director::guard::Report;
 use crate::failover::{self, Event, Incarnation, InstanceId, Local, Mac};
 use crate::kernel::neighbour;
+use crate::kernel::sysctl::Sysctl;
 use crate::kernel::worker::Handle as Kernel;
 use crate::model::pair::Instance;
 
@@ -63,6 +64,8 @@ pub(super) struct Node {
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Answer>>,
     pub(super) alarms: VecDeque<Alarm>,
     pub(super) ended: bool,
+    /// What an address that could not be removed has changed, as it was before.
+    pub(super) isolated: BTreeMap<InstanceId, Vec<(Sysctl, i64)>>,
     helpers: tokio::runtime::Handle,
     queue: VecDeque<Event>,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -123,6 +126,7 @@ impl Node {
             tickets: BTreeMap::new(),
             alarms: VecDeque::new(),
             ended: false,
+            isolated: BTreeMap::new(),
             queue: VecDeque::new(),
             requests,
             inbox,
@@ -139,8 +143,9 @@ impl Node {
     pub(super) async fn run(mut self) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.look_at_macs();
+        // The state machine takes nothing before its start.
         self.feed(Event::Start);
+        self.look_at_macs();
         while !self.ended {
             let timer = self.core.next_timer();
             let timer = timer.unwrap_or_else(|| Instant::now() + IDLE);
@@ -161,6 +166,7 @@ impl Node {
     pub(super) fn feed(&mut self, event: Event) {
         self.queue.push_back(event);
         while let Some(event) = self.queue.pop_front() {
+            self.end_isolation(&event);
             for action in self.core.step(Instant::now(), event) {
                 self.perform(action);
             }

@@ -1,0 +1,53 @@
+# F14, N21, N22, F20, D16, F18: other hands touch addresses, a real server answers for the
+# address, the wall clock jumps.
+# shellcheck source=tests/lab/pair
+source "${0%/*}/pair"
+
+pair_start d1
+probe_start
+long_start 40
+sleep 1
+quiet
+
+mark
+ip -n d1 address delete "$VIP/24" dev eth0
+expect_within "F14, N21 the address is removed by hand: it is back" 2 has_vip d1
+sleep 0.3
+expect_gap "F14, N21 the address is removed by hand" 300
+expect "F14 the other node did not take it" "active standby" "$(roles)"
+one_owner "F14" "$wall_mark"
+
+# By hand it is on both: as long as it takes the standby to see it.
+mark
+ip -n d2 address add "$VIP/24" dev eth0
+gone() { ! has_vip d2; }
+expect_within "F14, N22 the address is added by hand on the standby: it goes" 2 gone
+sleep 0.3
+both=$(owners_seen "$wall_mark" | sed -n 's/^both //p')
+[ "$both" -le 1000 ] && ok "N22 both had it for $both ms, at most 1000" || not_ok "N22" "both had it for $both ms"
+expect "N22 nobody moved" "active standby" "$(roles)"
+long_alive "F14, N21, N22"
+
+# A host on the segment says that the address is its own: an alarm, and the owner says
+# that it is not.
+log_mark
+mark
+in_ r3 arping -q -U -c 1 -s $VIP -I eth0 $VIP || in_ r3 ip -br link
+foreign() { [ "$(told d1 "$(mac_inside r3)")" -gt 0 ]; }
+expect_within "N22, A08 a foreign claim: an alarm with its MAC" 3 foreign
+sleep 1
+expect_gap "N22, A08 the owner defends the address" 1000
+expect "A08 nobody moved" "active standby" "$(roles)"
+
+# 40 jumps of the wall clock. What tells times by it is not asked here: the clients and
+# directors do not.
+mark
+for jump in '+1 hour' '-2 hours' '+10 years' '-20 years' '+11 years'; do
+    for _ in 1 2 3 4 5 6 7 8; do
+        date -s "$jump" >/dev/null
+        sleep 0.05
+    done
+done
+sleep 1.5
+none_lost "D16, F18 the wall clock jumps"
+expect "D16, F18 nobody moved" "active standby" "$(roles)"
