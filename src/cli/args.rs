@@ -46,7 +46,7 @@ pub(super) enum Command {
     /// Prepare a real server for direct routing: run there
     #[command(subcommand)]
     Realserver(Realserver),
-    /// The active/standby pair: its keys
+    /// The active/standby pair: its state, orders to it, its keys
     #[command(subcommand)]
     Failover(Failover),
     /// Have the running director read its configuration again
@@ -63,6 +63,9 @@ pub(super) enum Command {
         arguments: Vec<std::ffi::OsString>,
     },
 }
+
+/// Names the control socket where no option does.
+pub(super) const SOCKET_VARIABLE: &str = "DIRECTORD_SOCKET";
 
 /// `directord run`.
 #[derive(Debug, Args)]
@@ -97,7 +100,12 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct Socket {
     /// The director's control socket
-    #[arg(long, default_value = DEFAULT_SOCKET, value_name = "PATH")]
+    #[arg(
+        long,
+        env = SOCKET_VARIABLE,
+        default_value = DEFAULT_SOCKET,
+        value_name = "PATH"
+    )]
     pub(super) socket: PathBuf,
 }
 

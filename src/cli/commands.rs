@@ -207,7 +207,7 @@ fn status_of(options: &args::Status) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
+pub(super) fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
     match error {
         ClientError::NotRunning { .. } => {
             complain(&format!("directord: {error}"));

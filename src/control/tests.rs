@@ -73,7 +73,11 @@ async fn ask(bench: &Bench, request: &str) -> (u16, String) {
 async fn post(bench: &Bench, body: &str) -> (u16, String) {
     let length = body.len();
     let head = "POST /v1/failover HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
-    ask(bench, &format!("{head}content-length: {length}\r\n\r\n{body}")).await
+    ask(
+        bench,
+        &format!("{head}content-length: {length}\r\n\r\n{body}"),
+    )
+    .await
 }
 
 #[tokio::test]

@@ -119,7 +119,12 @@ TCP 20010DB8000000000000000000000001 8003 20010DB8000000000000000000000064 0050 
                 complete: true,
             }
         );
-        let empty = count_lines(&TEXT.as_bytes()[..74], 10_000, &never).unwrap();
+        let empty = count_lines(
+            TEXT.split_inclusive('\n').next().unwrap().as_bytes(),
+            10_000,
+            &never,
+        )
+        .unwrap();
         assert_eq!((empty.entries, empty.complete), (0, true));
     }
 
