@@ -163,7 +163,7 @@ fn check_timing(timing: &Timing) -> Result<(), &'static str> {
     if timing.dead_after < timing.advert_interval * 3 {
         return Err("a peer is dead after at least three advert intervals");
     }
-    if timing.dead_after > Duration::from_mins(2) {
+    if timing.dead_after > Duration::from_secs(120) {
         return Err("a peer is dead after at most two minutes");
     }
     if !milliseconds(1, 10_000).contains(&timing.probe_window) {

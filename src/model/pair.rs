@@ -141,7 +141,7 @@ impl Timing {
             address_lifetime: Duration::from_secs(3),
             start_wait: (dead_after * 3).max(Duration::from_secs(3)),
             max_moves: 5,
-            moves_window: Duration::from_mins(10),
+            moves_window: Duration::from_secs(600),
         }
     }
 }

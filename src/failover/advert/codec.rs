@@ -56,8 +56,8 @@ pub fn decode(bytes: &[u8], expected: &Expected<'_>, keys: &Keys) -> Result<Adve
 
 /// First 8 bytes of the SHA-256 of its name.
 pub(in crate::failover) fn cluster_id(cluster: &str) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(cluster.as_bytes()));
-    [a, b, c, d, e, f, g, h]
+    let digest = <[u8; 32]>::from(Sha256::digest(cluster.as_bytes()));
+    *digest.first_chunk().expect("32 bytes have a first eight")
 }
 
 pub(in crate::failover) fn write(advert: &Advert, cluster: [u8; 8], signer: &Signer) -> Vec<u8> {
@@ -69,7 +69,7 @@ pub(in crate::failover) fn write(advert: &Advert, cluster: [u8; 8], signer: &Sig
     out.extend([VERSION, advert.newest]);
     out.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
     out.extend(cluster);
-    let flags = u8::from(advert.ask) * ASK | u8::from(advert.unheard) * UNHEARD;
+    let flags = (u8::from(advert.ask) * ASK) | (u8::from(advert.unheard) * UNHEARD);
     out.extend([advert.sender.0, advert.link, signer.key().0, flags]);
     out.extend(advert.incarnation.0);
     out.extend(advert.sequence.to_be_bytes());

@@ -55,6 +55,7 @@ use std::time::Duration;
 pub(super) use auth::Signer;
 pub use auth::{BadKey, Key, KeyId, Keys};
 pub use codec::{Expected, decode, encode};
+pub(super) use codec::{Frame, VERSION, cluster_id, write};
 
 use super::bounded::Bounded;
 use super::event::Mac;
@@ -254,3 +255,6 @@ impl Refusal {
         Self::Stale,
     ];
 }
+
+#[cfg(test)]
+mod tests;

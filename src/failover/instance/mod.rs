@@ -1,5 +1,521 @@
-//! One instance on this node.
+//! One instance on this node: its state, and what rules the node out.
 
+mod damping;
+mod decide;
+mod probe;
+mod report;
 mod state;
+mod steps;
+
+use std::time::{Duration, Instant};
 
 pub use state::{Reason, State};
+
+use super::action::{Action, AlarmKind, HookKind};
+use super::advert::{Flags, Record};
+use super::bounded::Bounded;
+use super::context::Context;
+use super::event::Local;
+use super::order::Standing;
+use super::peer::Presence;
+use super::sabotage::Bug;
+use super::settings::InstanceId;
+use super::view::{HistoryEntry, Obstacle};
+use damping::{Failures, Moves, Side};
+use probe::Probe;
+use steps::Steps;
+
+/// How long an operator's wish for a takeover lasts.
+const TAKEOVER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a claim is objected to after it was heard last.
+const DEFENCE_GAP: Duration = Duration::from_secs(10);
+
+/// The state machine of an instance.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "conditions beside the state, independent of it and of each other"
+)]
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) state: State,
+    since: Instant,
+    reason: Option<Reason>,
+    /// Of this node's last claim.
+    pub(super) epoch: u64,
+    /// Highest seen on either node.
+    highest: u64,
+    /// The addresses of `epoch` are gone, confirmed, and were not added since.
+    released: bool,
+    /// An address may be in the kernel.
+    added: bool,
+    /// The other node was told to stand off.
+    hold: bool,
+    local: Option<Local>,
+    pub(super) admin_standby: bool,
+    /// An operator wants it here, until then.
+    takeover: Option<Instant>,
+    steps: Steps,
+    probe: Probe,
+    /// Since when neither node serves.
+    no_owner_since: Option<Instant>,
+    /// Since when this node is better than the owner, and ready.
+    better_since: Option<Instant>,
+    /// Since when the peer has more working tracks than this owner.
+    worse_since: Option<Instant>,
+    /// No claim before.
+    claim_after: Instant,
+    /// Announcements to be repeated.
+    announce_at: Bounded<Instant, 4>,
+    /// The peer serves too, and this node wins.
+    rivalled: bool,
+    /// The peer has been silent since it was last seen alive.
+    alone: bool,
+    /// Somebody removed an address of an owner.
+    missing: bool,
+    repair_at: Option<Instant>,
+    settle_at: Option<Instant>,
+    /// Isolations tried.
+    attempt: u8,
+    defended: Option<Instant>,
+    moves: Moves,
+    failures: Failures,
+    /// It served in this claim: programs are told when it ends.
+    served: bool,
+    /// Not in the configuration any more.
+    pub(super) leaving: bool,
+}
+
+impl Instance {
+    pub(super) fn new(id: InstanceId, epoch: u64, now: Instant) -> Self {
+        let mut instance = Self {
+            id,
+            state: State::Init,
+            since: now,
+            reason: None,
+            epoch,
+            highest: epoch,
+            released: false,
+            added: true,
+            hold: false,
+            local: None,
+            admin_standby: false,
+            takeover: None,
+            steps: Steps::default(),
+            probe: Probe::default(),
+            no_owner_since: None,
+            better_since: None,
+            worse_since: None,
+            claim_after: now,
+            announce_at: Bounded::new(),
+            rivalled: false,
+            alone: false,
+            missing: false,
+            repair_at: None,
+            settle_at: None,
+            attempt: 0,
+            defended: None,
+            moves: Moves::default(),
+            failures: Failures::default(),
+            served: false,
+            leaving: false,
+        };
+        instance.plan_clean_start();
+        instance
+    }
+
+    /// Nothing rules this node out: [`Self::obstacles`] without words. An owner does not lose
+    /// its role because a new track has no result yet.
+    fn is_eligible(&self, context: &Context<'_>) -> bool {
+        let serves = matches!(self.state, State::Acquire | State::Active);
+        let willing = !self.admin_standby && !context.stopping && !self.leaving;
+        willing && self.is_sound(context) && (serves || self.is_judged())
+    }
+
+    fn may_claim(&self, context: &Context<'_>) -> bool {
+        self.is_eligible(context) || context.sabotage.is(Bug::IgnoreEligibility)
+    }
+
+    /// The tracks have all been looked at.
+    fn is_judged(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.unknown == 0)
+    }
+
+    /// No fault of this node.
+    fn is_sound(&self, context: &Context<'_>) -> bool {
+        let local = self.local.as_ref().is_none_or(|local| {
+            local.fault.is_none()
+                && local.carrier
+                && !(context.me.strict && local.reachable < local.total)
+        });
+        local && self.failures.excluded(context.now).is_none()
+    }
+
+    /// What rules this node out, for an operator.
+    pub(super) fn obstacles(&self, context: &Context<'_>) -> Vec<Obstacle> {
+        let mut list = Vec::new();
+        match &self.local {
+            None => list.push(Obstacle::NoTracks),
+            Some(local) => {
+                let failed = local.total.saturating_sub(local.reachable);
+                if local.unknown > 0 {
+                    list.push(Obstacle::Unknown(local.unknown));
+                }
+                list.extend(local.fault.clone().map(Obstacle::Fault));
+                if !local.carrier {
+                    list.push(Obstacle::Carrier);
+                }
+                if context.me.strict && failed > 0 {
+                    list.push(Obstacle::Strict(failed));
+                }
+            }
+        }
+        if self.admin_standby {
+            list.push(Obstacle::AdminStandby);
+        }
+        if let Some((count, remaining)) = self.failures.excluded(context.now) {
+            list.push(Obstacle::Failures { count, remaining });
+        }
+        if context.stopping {
+            list.push(Obstacle::Stopping);
+        }
+        list
+    }
+
+    fn is_ready(&self) -> bool {
+        let prepared = self.steps.is_done() && self.settle_at.is_none();
+        prepared && self.local.as_ref().is_some_and(|local| local.ready)
+    }
+
+    /// What the other node is told.
+    pub(super) fn record(&self, context: &Context<'_>) -> Record {
+        let (reachable, total) = self.tracks();
+        let frozen = context.frozen;
+        Record {
+            instance: self.id,
+            epoch: self.epoch,
+            state: self.state,
+            priority: self.priority(context),
+            flags: Flags {
+                eligible: self.is_eligible(context),
+                ready: self.is_ready(),
+                frozen,
+                admin_standby: self.admin_standby,
+                claim: matches!(self.state, State::Probe | State::Acquire),
+                hold: self.hold,
+                released: self.released || self.says_released_early(context),
+                wants_handover: self.wants_handover(context),
+                takeover: self.takeover.is_some(),
+                pinned: self.moves.pinned(context.now).is_some(),
+            },
+            reachable,
+            total,
+            addresses: context.me.addresses,
+        }
+    }
+
+    fn says_released_early(&self, context: &Context<'_>) -> bool {
+        context.sabotage.is(Bug::ReleasedTooEarly) && self.state == State::Release
+    }
+
+    /// What the other node is told when this process is gone and the guard has removed the
+    /// addresses.
+    pub(super) fn farewell(&self, context: &Context<'_>) -> Record {
+        let mut record = self.record(context);
+        let flags = Flags {
+            frozen: record.flags.frozen,
+            pinned: record.flags.pinned,
+            released: self.holds(),
+            ..Flags::default()
+        };
+        record.flags = flags;
+        if self.holds() {
+            record.state = State::Release;
+        } else if self.state == State::Probe {
+            record.state = State::Standby;
+        }
+        record
+    }
+
+    /// Whether the guard may have addresses of it.
+    pub(super) fn holds(&self) -> bool {
+        match self.state {
+            State::Acquire | State::Active => true,
+            State::Release | State::Blocked => self.added,
+            _ => false,
+        }
+    }
+
+    /// Mandatory tracks that have not failed, and all.
+    fn tracks(&self) -> (u8, u8) {
+        let local = self.local.as_ref();
+        local.map_or((0, 0), |l| {
+            (l.reachable.saturating_add(l.unknown).min(l.total), l.total)
+        })
+    }
+
+    fn priority(&self, context: &Context<'_>) -> u8 {
+        let weight = self.local.as_ref().map_or(0, |local| local.weight);
+        context.settings.priority(context.me, weight)
+    }
+
+    fn standing(&self, context: &Context<'_>) -> Standing {
+        let record = self.record(context);
+        Standing::of(&record, context.local_node(), context.incarnation)
+    }
+
+    /// Whether this node wins a contest; without a rival it does.
+    fn wins(&self, owners: bool, context: &Context<'_>) -> bool {
+        let Some(rival) = context.rival() else {
+            return true;
+        };
+        let mine = self.standing(context);
+        let tied = context.sabotage.is(Bug::EqualPriority) && mine.priority == rival.priority;
+        tied || mine.beats(&rival, owners)
+    }
+
+    /// Preemption: better than the owner and ready, for long enough.
+    fn wants_handover(&self, context: &Context<'_>) -> bool {
+        let delay = context.settings.preempt.delay;
+        self.better_since
+            .is_some_and(|since| context.now.saturating_duration_since(since) >= delay)
+    }
+
+    fn is_pinned(&self, context: &Context<'_>) -> bool {
+        let there = context.record.is_some_and(|record| record.flags.pinned);
+        let pinned = there || self.moves.pinned(context.now).is_some();
+        pinned && !context.sabotage.is(Bug::NoPin)
+    }
+
+    fn is_frozen(context: &Context<'_>) -> bool {
+        context.is_frozen() && !context.sabotage.is(Bug::IgnoreFrozen)
+    }
+
+    /// All targets on the network have been silent for too long, if there are any.
+    fn is_cut_off(&self, context: &Context<'_>) -> bool {
+        let Some(limit) = context.me.isolation else {
+            return false;
+        };
+        let answered = self.local.as_ref().and_then(|local| local.answered);
+        answered.is_none_or(|at| context.now.saturating_duration_since(at) >= limit)
+    }
+
+    /// The tracks have something to say.
+    pub(super) fn set_local(&mut self, local: Local, context: &mut Context<'_>) {
+        let before = self.is_sound(context);
+        self.local = Some(Local {
+            reachable: local.reachable.min(local.total),
+            ..local
+        });
+        if before && !self.is_sound(context) {
+            context.out.push(Action::Hook {
+                instance: self.id,
+                kind: HookKind::AfterFault,
+                epoch: self.epoch,
+                reason: Reason::Faulty,
+            });
+        }
+    }
+
+    /// A new state.
+    fn enter(&mut self, to: State, reason: Reason, context: &mut Context<'_>) {
+        let from = std::mem::replace(&mut self.state, to);
+        if from == State::Probe {
+            context.out.push(Action::StopProbe { instance: self.id });
+        }
+        self.since = context.now;
+        self.reason = Some(reason);
+        self.no_owner_since = None;
+        self.better_since = None;
+        self.worse_since = None;
+        self.hold = false;
+        self.rivalled = false;
+        context.out.urgent = true;
+        context.out.transition(HistoryEntry {
+            at: context.now,
+            instance: self.id,
+            from,
+            to,
+            reason,
+            epoch: self.epoch,
+        });
+    }
+
+    /// Gives up: in order when nothing is wrong, otherwise at once.
+    pub(super) fn release(&mut self, reason: Reason, context: &mut Context<'_>) {
+        let orderly = matches!(
+            reason,
+            Reason::HandedOver | Reason::Operator | Reason::Fault | Reason::Stop | Reason::Removed
+        );
+        self.announce_at.clear();
+        self.missing = false;
+        self.repair_at = None;
+        self.takeover = None;
+        self.claim_after = context.now + context.dead_after;
+        self.plan_release(orderly, context);
+        self.enter(State::Release, reason, context);
+    }
+
+    /// The guard has taken the addresses away.
+    pub(super) fn fenced(&mut self, context: &mut Context<'_>) {
+        let serves = matches!(self.state, State::Acquire | State::Active);
+        if serves && !context.sabotage.is(Bug::IgnoreFence) {
+            self.release(Reason::Fenced, context);
+        }
+    }
+
+    /// This process was late, by a dead interval or more when `lost`: the peer may serve.
+    pub(super) fn stalled(&mut self, lost: bool, context: &mut Context<'_>) {
+        self.no_owner_since = None;
+        self.better_since = None;
+        self.worse_since = None;
+        self.probe.restart(context.now);
+        if lost && matches!(self.state, State::Acquire | State::Active) {
+            self.release(Reason::Stalled, context);
+        }
+    }
+
+    pub(super) fn address_missing(&mut self, context: &mut Context<'_>) {
+        if self.state != State::Active {
+            return;
+        }
+        self.missing = true;
+        self.failures.note(
+            super::action::Step::AddAddresses,
+            "an address was removed by somebody else",
+            context.now,
+        );
+        self.failures.count(context.now);
+        let name = &context.me.name;
+        context
+            .out
+            .alarm(context.now, AlarmKind::AddressMissing, || {
+                format!("{name}: an address was removed by somebody else; restoring it")
+            });
+    }
+
+    /// Somebody else uses an address of ours: say whose it is, at most every ten seconds.
+    pub(super) fn foreign_claim(&mut self, mac: super::event::Mac, context: &mut Context<'_>) {
+        if context.own_macs.contains(&mac) || self.state != State::Active {
+            return;
+        }
+        let peer = context.peer.has_mac(mac);
+        let kind = if peer {
+            AlarmKind::TwoOwners
+        } else {
+            AlarmKind::ForeignOwner
+        };
+        let name = &context.me.name;
+        context.out.alarm(context.now, kind, || {
+            let whose = if peer { "the peer, " } else { "" };
+            format!("{name}: {whose}{mac} uses an address that is served here")
+        });
+        let due = self
+            .defended
+            .is_none_or(|at| context.now.saturating_duration_since(at) >= DEFENCE_GAP);
+        if due {
+            self.defended = Some(context.now);
+            self.announce_at.push(context.now);
+        }
+    }
+
+    /// An operator has cleaned up.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.failures.clean();
+        self.moves.clean();
+        self.claim_after = now;
+        self.settle_at = self.settle_at.map(|_| now);
+        self.repair_at = self.repair_at.map(|_| now);
+    }
+
+    /// It is not in the configuration any more: give it up, sync daemon included.
+    pub(super) fn remove(&mut self, context: &mut Context<'_>) {
+        self.leaving = true;
+        if !matches!(self.state, State::Init | State::Release | State::Blocked) {
+            self.release(Reason::Removed, context);
+        }
+    }
+
+    /// It is given up and can be forgotten.
+    pub(super) fn is_gone(&self) -> bool {
+        self.leaving && matches!(self.state, State::Wait | State::Standby | State::Fault)
+    }
+
+    /// Nothing of it is left to be given up.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Wait | State::Standby | State::Fault)
+    }
+
+    /// An operator wants it here.
+    pub(super) fn ask_takeover(&mut self, context: &mut Context<'_>) -> Result<String, String> {
+        let name = &context.me.name;
+        if self.state == State::Active {
+            return Err(format!("{name} is active here already"));
+        }
+        if let Some(obstacle) = self.obstacles(context).first() {
+            return Err(format!("{name}: {obstacle}"));
+        }
+        self.takeover = Some(context.now + TAKEOVER_PATIENCE);
+        context.out.urgent = true;
+        Ok(match context.presence {
+            Presence::Alive => format!("{name}: asking the peer to hand over"),
+            Presence::Unsure | Presence::Silent => {
+                format!("{name}: no word from the peer; taking over when nobody answers")
+            }
+        })
+    }
+
+    /// An operator does not want it here.
+    pub(super) fn set_admin_standby(&mut self, on: bool, context: &mut Context<'_>) -> String {
+        self.admin_standby = on;
+        self.takeover = None;
+        context.out.urgent = true;
+        let name = &context.me.name;
+        let able = context.record.is_some_and(|record| record.flags.eligible);
+        match (on, self.state) {
+            (false, _) => format!("{name}: may be served here again"),
+            (true, State::Active | State::Acquire) if able => {
+                format!("{name}: handing over to {}", context.settings.peer.name)
+            }
+            (true, State::Active | State::Acquire) => format!(
+                "{name}: stays until {} can serve it",
+                context.settings.peer.name
+            ),
+            (true, _) => format!("{name}: will not be served here"),
+        }
+    }
+
+    /// When something is to be looked at, if nothing happens before.
+    pub(super) fn deadlines(&self, context: &Context<'_>) -> impl Iterator<Item = Instant> {
+        let timing = &context.settings.timing;
+        let wait = (self.state == State::Wait).then(|| self.since + timing.start_wait);
+        let election = self.no_owner_since.map(|at| at + context.interval() * 2);
+        let preempt = self
+            .better_since
+            .map(|at| at + context.settings.preempt.delay);
+        let worse = self.worse_since.map(|at| at + context.interval() * 2);
+        let answered = self.local.as_ref().and_then(|local| local.answered);
+        let cut_off = context
+            .me
+            .isolation
+            .and_then(|limit| Some(answered? + limit));
+        [
+            wait,
+            election,
+            preempt,
+            worse,
+            cut_off,
+            Some(self.claim_after),
+            self.takeover,
+            self.steps.deadline(context.dead_after),
+            self.repair_at,
+            self.settle_at,
+            self.moves.deadline(),
+            self.failures.deadline(),
+        ]
+        .into_iter()
+        .chain(self.announce_at.iter().copied().map(Some))
+        .chain(self.probe.deadlines(timing, context.dead_after))
+        .flatten()
+    }
+}

@@ -1,0 +1,96 @@
+//! When adverts left: the age of what the peer echoes, without a clock in common.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Rounds that are remembered. A round leaves at most every fortieth of the dead interval,
+/// so they cover at least four of these.
+const ROUNDS: usize = 256;
+
+/// The last rounds of adverts.
+#[derive(Debug, Clone)]
+pub(in crate::failover) struct Sent {
+    /// Sequence of the first one.
+    first: u64,
+    times: VecDeque<Instant>,
+}
+
+/// What an echoed sequence says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::failover) enum Age {
+    /// So long ago it was sent.
+    Known(Duration),
+    /// Longer ago than is remembered.
+    Ancient,
+    /// It never was.
+    Never,
+}
+
+impl Sent {
+    pub(in crate::failover) fn new() -> Self {
+        Self {
+            first: 1,
+            times: VecDeque::with_capacity(ROUNDS),
+        }
+    }
+
+    /// A round leaves: its sequence, from 1.
+    pub(in crate::failover) fn round(&mut self, now: Instant) -> u64 {
+        if self.times.len() == ROUNDS {
+            self.times.pop_front();
+            self.first += 1;
+        }
+        self.times.push_back(now);
+        self.last()
+    }
+
+    /// The last sequence; 0 before the first round.
+    pub(in crate::failover) fn last(&self) -> u64 {
+        self.first + self.times.len() as u64 - 1
+    }
+
+    /// When the last round left.
+    pub(in crate::failover) fn last_at(&self) -> Option<Instant> {
+        self.times.back().copied()
+    }
+
+    pub(in crate::failover) fn age(&self, sequence: u64, now: Instant) -> Age {
+        if sequence > self.last() {
+            return Age::Never;
+        }
+        let at = sequence
+            .checked_sub(self.first)
+            .and_then(|index| self.times.get(usize::try_from(index).ok()?));
+        match at {
+            Some(at) => Age::Known(now.saturating_duration_since(*at)),
+            None => Age::Ancient,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_as_old_as_what_it_echoes() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut sent = Sent::new();
+        assert_eq!(sent.age(1, start), Age::Never);
+        assert_eq!(sent.age(0, start), Age::Ancient);
+        for round in 1..=300 {
+            assert_eq!(sent.round(at(round * 10)), round);
+        }
+        assert_eq!(
+            sent.age(300, at(3005)),
+            Age::Known(Duration::from_millis(5))
+        );
+        assert_eq!(
+            sent.age(45, at(3000)),
+            Age::Known(Duration::from_millis(2550))
+        );
+        assert_eq!(sent.age(44, at(3000)), Age::Ancient);
+        assert_eq!(sent.age(301, at(3000)), Age::Never);
+    }
+}

@@ -1,0 +1,10 @@
+//! Two nodes against each other.
+
+mod claims;
+mod loss;
+mod operator;
+mod policy;
+mod release;
+mod replay;
+mod start;
+pub(super) mod world;
