@@ -10,6 +10,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "cli/failover.rs"]
+mod failover;
 #[path = "cli/parity.rs"]
 mod parity;
 
@@ -96,7 +98,10 @@ fn every_command_is_explained() {
         "plan",
         "check",
         "reload",
+        "failover",
         "ldirectord",
+        "cl_status",
+        "LVSSyncDaemonSwap",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),

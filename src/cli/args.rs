@@ -62,6 +62,20 @@ pub(super) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Heartbeat's `cl_status`: hbstatus, listnodes, nodestatus NODE, rscstatus, …
+    #[command(name = "cl_status", disable_help_flag = true)]
+    ClStatus {
+        /// Options and words of `cl_status`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Heartbeat's resource script: `master status`, `backup status`
+    #[command(name = "LVSSyncDaemonSwap", disable_help_flag = true)]
+    SyncDaemonSwap {
+        /// Words of `LVSSyncDaemonSwap`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Names the control socket where no option does.

@@ -54,7 +54,9 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
             crate::director::guard::run().context("guard")?;
             Ok(Exit::Success)
         }
-        Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
+        Command::Ldirectord { .. } | Command::ClStatus { .. } | Command::SyncDaemonSwap { .. } => {
+            unreachable!("the personalities have mains of their own")
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! the count stops at a limit and says so.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 /// The entries of the calling thread's network namespace.

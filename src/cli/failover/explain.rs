@@ -8,10 +8,10 @@ use crate::director::pair::status::{InstanceStatus, PairStatus};
 /// The explanation of one instance.
 pub(super) fn text(pair: &PairStatus, instance: &InstanceStatus) -> String {
     let mut lines = vec![head(pair, instance)];
-    lines.extend(instance.explanation.iter().cloned());
-    if instance.explanation.is_empty() {
-        lines.extend(instance.obstacles.iter().cloned());
-    }
+    // The head has said so.
+    let known = format!("{} because: ", instance.state);
+    let own = instance.explanation.iter();
+    lines.extend(own.filter(|line| !line.starts_with(&known)).cloned());
     let failed = instance.tracks.iter().filter(|track| track.state != "up");
     lines.extend(failed.map(|track| format!("track {} is {}", track.name, track.state)));
     let unready = !instance.ready && instance.obstacles.is_empty();
@@ -72,14 +72,24 @@ mod tests {
     use super::super::sample;
     use super::*;
 
+    fn standby() -> PairStatus {
+        let mut pair = sample::standby();
+        pair.instances[0].explanation = vec![
+            "standby because: the peer serves".to_owned(),
+            "loadb2 serves and is better; takes over when it fails".to_owned(),
+        ];
+        pair
+    }
+
     #[test]
     fn a_standby_says_why_it_does_not_serve_and_what_would_change_that() {
-        let mut pair = sample::standby();
+        let mut pair = standby();
         pair.instances[0].ready = false;
         pair.instances[0].tracks[0].state = "down: no answer".to_owned();
         assert_eq!(
             text(&pair, &pair.instances[0]),
             "web is served by loadb2, not here: standby here for 3m12s because the peer serves\n\
+             \x20 loadb2 serves and is better; takes over when it fails\n\
              \x20 track ping 192.0.2.1 is down: no answer\n\
              \x20 a planned switch to this node would lose connections now: not every check has had a result, or the kernel's table is not complete\n\
              \x20 next: takes over when loadb2 gives up, or is silent on all links for 1 s and nobody answers for the addresses\n\
@@ -88,28 +98,36 @@ mod tests {
     }
 
     #[test]
-    fn the_state_machines_own_words_come_first() {
-        let mut pair = sample::active();
-        pair.instances[0].explanation = vec!["its priority is higher: 150 to 100".to_owned()];
-        let text = text(&pair, &pair.instances[0]);
-        assert!(text.starts_with("web is served here, on loadb1: active here"));
-        assert!(text.contains("\n  its priority is higher: 150 to 100\n  next: "));
-        assert!(text.ends_with("to change it: directord failover standby web\n"));
-    }
-
-    #[test]
-    fn obstacles_are_named_and_their_remedy() {
-        let mut pair = sample::standby();
-        let instance = &mut pair.instances[0];
-        instance.obstacles = vec!["standby on an operator's order".to_owned()];
-        instance.admin_standby = true;
-        let first = text(&pair, &pair.instances[0]);
-        assert!(first.contains("\n  standby on an operator's order\n"));
-        assert!(first.ends_with("standby --off web\n"));
-        pair.instances[0].admin_standby = false;
-        pair.instances[0].pinned_seconds = Some(3.0);
-        assert!(text(&pair, &pair.instances[0]).ends_with("cleanup web\n"));
-        pair.instances[0].pinned_seconds = None;
-        assert!(!text(&pair, &pair.instances[0]).contains("to change it"));
+    fn the_remedy_goes_with_the_trouble() {
+        let remedy_of = |change: fn(&mut InstanceStatus)| {
+            let mut pair = standby();
+            change(&mut pair.instances[0]);
+            let text = text(&pair, &pair.instances[0]);
+            let (_, remedy) = text.split_once("to change it: ").unwrap_or_default();
+            remedy.trim_end().to_owned()
+        };
+        let cases: [(fn(&mut InstanceStatus), &str); 6] = [
+            (|_| (), "directord failover takeover web"),
+            (
+                |i| i.owner = "local".to_owned(),
+                "directord failover standby web",
+            ),
+            (
+                |i| i.admin_standby = true,
+                "directord failover standby --off web",
+            ),
+            (
+                |i| i.pinned_seconds = Some(3.0),
+                "directord failover cleanup web",
+            ),
+            (
+                |i| i.state = "blocked".to_owned(),
+                "ip address del the addresses, see what holds them",
+            ),
+            (|i| i.obstacles.push("no carrier".to_owned()), ""),
+        ];
+        for (change, wanted) in cases {
+            assert_eq!(remedy_of(change), wanted);
+        }
     }
 }

@@ -17,7 +17,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Gives an order and prints the answer.
 pub(super) async fn give(client: &Client, order: &Order) -> anyhow::Result<Exit> {
     let done = client.order(order).await?;
-    print_out(&format!("{}\n", plain(&done)))?;
+    // A line for each instance.
+    let lines = done.lines().map(|line| format!("{}\n", plain(line)));
+    print_out(&lines.collect::<String>())?;
     Ok(Exit::Success)
 }
 
@@ -62,10 +64,15 @@ async fn give_and_wait(
             .filter(|one| named.is_none_or(|n| n == one.name));
         wanted.find(|one| !is_done(one)).cloned()
     };
-    let last = watch(&client, LIMIT, |pair| waits(pair).is_none()).await?;
+    let is_over = |pair: &PairStatus| waits(pair).is_none_or(|one| cannot_leave(pair, &one));
+    let last = watch(&client, LIMIT, is_over).await?;
     let Some(instance) = waits(&last.pair) else {
         return Ok(Exit::Success);
     };
+    if last.reached {
+        // The answer has said so.
+        return Ok(Exit::Failure);
+    }
     let limit = LIMIT.as_secs();
     let reason = instance.reason.as_deref().unwrap_or("no reason");
     complain(&plain(&format!(
@@ -74,6 +81,14 @@ async fn give_and_wait(
         instance.name, instance.state, instance.name
     )));
     Ok(Exit::Failure)
+}
+
+/// Whether an instance stays here for want of a peer that could serve it.
+fn cannot_leave(pair: &PairStatus, instance: &InstanceStatus) -> bool {
+    let other = instance.peer.as_ref().filter(|_| pair.peer.alive);
+    instance.state == "active"
+        && instance.admin_standby
+        && !other.is_some_and(|other| other.eligible)
 }
 
 /// What was seen last, and when.
@@ -123,6 +138,27 @@ pub(super) fn chosen<'a>(
 mod tests {
     use super::super::sample;
     use super::*;
+
+    #[test]
+    fn an_instance_stays_while_nobody_else_can_serve_it() {
+        let stays = |change: fn(&mut PairStatus)| {
+            let mut pair = sample::active();
+            pair.instances[0].admin_standby = true;
+            change(&mut pair);
+            cannot_leave(&pair, &pair.instances[0])
+        };
+        assert!(!stays(|_| ()));
+        assert!(stays(|pair| pair.peer.alive = false));
+        assert!(stays(|pair| pair.instances[0].peer = None));
+        assert!(stays(|pair| {
+            pair.instances[0].peer.as_mut().unwrap().eligible = false;
+        }));
+        // A takeover is waited for.
+        assert!(!stays(|pair| {
+            pair.peer.alive = false;
+            pair.instances[0].state = "probe".to_owned();
+        }));
+    }
 
     #[test]
     fn an_instance_is_chosen_by_name_or_all_are() {

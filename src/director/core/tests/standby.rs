@@ -1,6 +1,8 @@
 //! A cold standby keeps the services of its instances out of the kernel.
 
 use super::*;
+use crate::director::lane::LastRound;
+use crate::director::status::ServiceStatus;
 
 const TWO: &str = "\
 quiescent=yes
@@ -27,6 +29,17 @@ fn a_passive_service_leaves_the_kernel_and_comes_back_checked() {
     world.settle();
     assert_eq!(keys(&world), [all[1]]);
     assert!(world.core.is_settled_for(&passive));
+    let status = world
+        .core
+        .service_statuses(world.now, &|_| LastRound::default());
+    let told = |service: &ServiceStatus| (service.passive, service.in_kernel);
+    assert_eq!(
+        [told(&status[0]), told(&status[1])],
+        [(true, false), (false, true)]
+    );
+    // Nothing is missing: it is not wanted.
+    assert_eq!(status[0].servers[0].weight_wanted, None);
+    assert_eq!(status[1].servers[0].weight_wanted, Some(1));
 
     // Its checks go on: a server that fails meanwhile comes back with weight 0.
     let check = *world.checks.keys().next().expect("a check runs");
