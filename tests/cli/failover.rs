@@ -42,7 +42,7 @@ impl Node {
     }
 
     fn order(&mut self, command: &failover::Command) -> Result<String, String> {
-        self.orders.push(command.clone());
+        self.orders.push(*command);
         let instance = &mut self.status.instances[0];
         let active = instance.state == "active";
         match command {
@@ -77,8 +77,8 @@ impl Node {
             "acquire" => "acquire",
             _ => "standby",
         };
-        instance.state = state.to_owned();
-        instance.owner = owner.to_owned();
+        state.clone_into(&mut instance.state);
+        owner.clone_into(&mut instance.owner);
         self.history.push((Instant::now(), before, state));
     }
 
@@ -93,9 +93,9 @@ impl Node {
                 self.set("acquire", "nobody");
                 self.set("active", "local");
             } else {
-                self.status.instances[0].owner = "peer".to_owned();
+                "peer".clone_into(&mut self.status.instances[0].owner);
             }
-            self.status.instances[0].peer.as_mut().unwrap().state = other.to_owned();
+            other.clone_into(&mut self.status.instances[0].peer.as_mut().unwrap().state);
         }
         let mut status = self.status.clone();
         let own = self.history.iter().map(|(at, from, to)| TransitionStatus {
@@ -427,10 +427,10 @@ fn a_drill_that_gets_stuck_takes_its_order_back() {
     node.stuck = true;
     let bench = Bench::new(node);
     let begun = Instant::now();
-    let (code, _, err) = bench.run(&["drill"]);
+    let (code, _, err) = bench.run(&["drill", "--wait", "1s"]);
     assert_eq!(code, 1);
     assert!(
-        err.contains("loadb2 has not taken it over after 15 s"),
+        err.contains("loadb2 has not taken it over after 1 s"),
         "{err}"
     );
     assert!(err.contains("web standby here, served by nobody"), "{err}");

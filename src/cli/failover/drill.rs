@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::super::commands::{complain, print_out};
 use super::super::exit::Exit;
 use super::gaps::{last_from, last_to, longest_gap, moments};
-use super::orders::{LIMIT, chosen, watch};
+use super::orders::{chosen, watch};
 use super::probe::Probe;
 use super::{Scope, plain};
 use crate::control::Client;
@@ -17,7 +17,11 @@ use crate::director::pair::order::{Order, Verb};
 use crate::director::pair::status::{InstanceStatus, PairStatus};
 
 /// Runs the drill, one instance after the other.
-pub(super) async fn run(scope: &Scope, probe: Option<SocketAddr>) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    scope: &Scope,
+    probe: Option<SocketAddr>,
+    limit: Duration,
+) -> anyhow::Result<Exit> {
     let client = scope.client();
     let pair = client.pair().await?;
     let mut names = Vec::new();
@@ -37,6 +41,7 @@ pub(super) async fn run(scope: &Scope, probe: Option<SocketAddr>) -> anyhow::Res
             client: &client,
             instance: name,
             peer: &pair.peer.name,
+            limit,
             stepped_back: Cell::new(false),
         };
         let result = tokio::select! {
@@ -91,6 +96,8 @@ struct Drill<'a> {
     client: &'a Client,
     instance: &'a str,
     peer: &'a str,
+    /// How long one wait may take.
+    limit: Duration,
     /// Whether this node was ordered to stay standby.
     stepped_back: Cell<bool>,
 }
@@ -169,7 +176,7 @@ impl Drill<'_> {
         otherwise: &str,
         is_wanted: impl Fn(&InstanceStatus) -> bool,
     ) -> anyhow::Result<(PairStatus, Instant)> {
-        let seen = watch(self.client, LIMIT, |pair| {
+        let seen = watch(self.client, self.limit, |pair| {
             let mut all = pair.instances.iter();
             all.find(|one| one.name == self.instance)
                 .is_some_and(&is_wanted)
@@ -179,7 +186,7 @@ impl Drill<'_> {
             seen.reached,
             "{}: {otherwise} after {} s",
             self.instance,
-            LIMIT.as_secs()
+            self.limit.as_secs()
         );
         Ok((seen.pair, seen.at))
     }

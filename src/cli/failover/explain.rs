@@ -24,10 +24,8 @@ pub(super) fn text(pair: &PairStatus, instance: &InstanceStatus) -> String {
     }
     lines.push(format!("next: {}", next(pair, instance)));
     lines.extend(remedy(instance).map(|command| format!("to change it: {command}")));
-    let mut lines = lines.iter().map(|line| plain(line));
-    let first = lines.next().unwrap_or_default();
-    let rest: String = lines.map(|line| format!("  {line}\n")).collect();
-    format!("{first}\n{rest}")
+    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+    format!("{}\n", lines.join("\n  "))
 }
 
 fn head(pair: &PairStatus, instance: &InstanceStatus) -> String {
@@ -99,14 +97,15 @@ mod tests {
 
     #[test]
     fn the_remedy_goes_with_the_trouble() {
-        let remedy_of = |change: fn(&mut InstanceStatus)| {
+        type Change = fn(&mut InstanceStatus);
+        let remedy_of = |change: Change| {
             let mut pair = standby();
             change(&mut pair.instances[0]);
             let text = text(&pair, &pair.instances[0]);
             let (_, remedy) = text.split_once("to change it: ").unwrap_or_default();
             remedy.trim_end().to_owned()
         };
-        let cases: [(fn(&mut InstanceStatus), &str); 6] = [
+        let cases: [(Change, &str); 6] = [
             (|_| (), "directord failover takeover web"),
             (
                 |i| i.owner = "local".to_owned(),

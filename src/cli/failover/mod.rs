@@ -49,11 +49,15 @@ pub(super) enum Failover {
         /// End it: this node may serve again
         #[arg(long)]
         off: bool,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Have the peer hand over: this node is to serve
     Takeover {
         #[command(flatten)]
         scope: Scope,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Let nothing move unless a node is lost
     Freeze {
@@ -84,6 +88,8 @@ pub(super) enum Failover {
         /// Connect to this service every 10 ms meanwhile, from this node
         #[arg(long, value_name = "ADDRESS:PORT")]
         probe: Option<SocketAddr>,
+        #[command(flatten)]
+        wait: Wait,
     },
     /// Forget failed steps, moves and pins, and decide anew
     Cleanup {
@@ -119,6 +125,19 @@ pub(super) struct Scope {
     instance: Option<String>,
 }
 
+/// How long to wait.
+#[derive(Debug, Args)]
+pub(super) struct Wait {
+    /// How long one switch may take, hooks included, before it counts as failed
+    #[arg(
+        long = "wait",
+        value_name = "TIME",
+        value_parser = span::parse,
+        default_value = "15s"
+    )]
+    limit: Duration,
+}
+
 impl Scope {
     fn client(&self) -> Client {
         Client::new(&self.socket.socket)
@@ -141,8 +160,10 @@ pub(super) fn run(command: &Failover) -> anyhow::Result<Exit> {
                 json,
                 check,
             } => show_status(&Client::new(&socket.socket), *json, *check).await,
-            Failover::Standby { scope, off } => orders::standby(scope, !off).await,
-            Failover::Takeover { scope } => orders::takeover(scope).await,
+            Failover::Standby { scope, off, wait } => {
+                orders::standby(scope, !off, wait.limit).await
+            }
+            Failover::Takeover { scope, wait } => orders::takeover(scope, wait.limit).await,
             Failover::Freeze {
                 socket,
                 time,
@@ -158,7 +179,7 @@ pub(super) fn run(command: &Failover) -> anyhow::Result<Exit> {
                 let order = Order::new(Verb::Unfreeze);
                 orders::give(&Client::new(&socket.socket), &order).await
             }
-            Failover::Drill { scope, probe } => drill::run(scope, *probe).await,
+            Failover::Drill { scope, probe, wait } => drill::run(scope, *probe, wait.limit).await,
             Failover::Cleanup { scope } => {
                 orders::give(&scope.client(), &scope.order(Verb::Cleanup)).await
             }

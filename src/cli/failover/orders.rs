@@ -9,8 +9,6 @@ use crate::control::{Client, ClientError};
 use crate::director::pair::order::{Order, Verb};
 use crate::director::pair::status::{InstanceStatus, PairStatus};
 
-/// How long an order is waited for: longer than any hand-over in good order, hooks included.
-pub(super) const LIMIT: Duration = Duration::from_secs(15);
 /// Time between two looks meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -24,7 +22,7 @@ pub(super) async fn give(client: &Client, order: &Order) -> anyhow::Result<Exit>
 }
 
 /// `standby`: done when the node serves nothing of what was named.
-pub(super) async fn standby(scope: &Scope, on: bool) -> anyhow::Result<Exit> {
+pub(super) async fn standby(scope: &Scope, on: bool, limit: Duration) -> anyhow::Result<Exit> {
     let order = Order {
         on: Some(on),
         ..scope.order(Verb::Standby)
@@ -38,21 +36,21 @@ pub(super) async fn standby(scope: &Scope, on: bool) -> anyhow::Result<Exit> {
             "active" | "acquire" | "probe" | "release" | "blocked"
         )
     };
-    give_and_wait(scope, &order, &is_done, "is still not given up").await
+    give_and_wait(scope, &order, limit, (&is_done, "is still not given up")).await
 }
 
 /// `takeover`: done when the node serves all of what was named.
-pub(super) async fn takeover(scope: &Scope) -> anyhow::Result<Exit> {
+pub(super) async fn takeover(scope: &Scope, limit: Duration) -> anyhow::Result<Exit> {
     let order = scope.order(Verb::Takeover);
     let is_done = |one: &InstanceStatus| one.state == "active";
-    give_and_wait(scope, &order, &is_done, "is still not served here").await
+    give_and_wait(scope, &order, limit, (&is_done, "is still not served here")).await
 }
 
 async fn give_and_wait(
     scope: &Scope,
     order: &Order,
-    is_done: &dyn Fn(&InstanceStatus) -> bool,
-    otherwise: &str,
+    limit: Duration,
+    (is_done, otherwise): (&dyn Fn(&InstanceStatus) -> bool, &str),
 ) -> anyhow::Result<Exit> {
     let client = scope.client();
     give(&client, order).await?;
@@ -65,7 +63,7 @@ async fn give_and_wait(
         wanted.find(|one| !is_done(one)).cloned()
     };
     let is_over = |pair: &PairStatus| waits(pair).is_none_or(|one| cannot_leave(pair, &one));
-    let last = watch(&client, LIMIT, is_over).await?;
+    let last = watch(&client, limit, is_over).await?;
     let Some(instance) = waits(&last.pair) else {
         return Ok(Exit::Success);
     };
@@ -73,7 +71,7 @@ async fn give_and_wait(
         // The answer has said so.
         return Ok(Exit::Failure);
     }
-    let limit = LIMIT.as_secs();
+    let limit = limit.as_secs();
     let reason = instance.reason.as_deref().unwrap_or("no reason");
     complain(&plain(&format!(
         "directord: {} {otherwise} after {limit} s: {} here, {reason}; see `directord failover \

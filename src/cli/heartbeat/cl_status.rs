@@ -29,6 +29,10 @@ Sub-commands:
 ";
 
 /// The words of a command line: sub-command, options, parameters.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a letter of its own on the command line"
+)]
 struct Words<'a> {
     command: &'a str,
     human: bool,

@@ -364,7 +364,7 @@ fn timing(pair: &Pair) -> TimingStatus {
         probe_window: timing.probe_window.as_secs_f64(),
         address_lifetime: timing.address_lifetime.as_secs_f64(),
         start_wait: timing.start_wait.as_secs_f64(),
-        preempt_delay: preempt.enabled.then(|| preempt.delay.as_secs_f64()),
+        preempt_delay: preempt.enabled.then_some(preempt.delay.as_secs_f64()),
     }
 }
 
