@@ -10,8 +10,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-#[path = "cli/failover.rs"]
-mod failover;
+#[path = "cli/operator.rs"]
+mod operator;
 #[path = "cli/parity.rs"]
 mod parity;
 
