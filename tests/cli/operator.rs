@@ -367,7 +367,7 @@ fn a_drill_goes_there_and_back() {
     for file in ["active.json", "standby.json"] {
         let bench = Bench::new(Node::new(file));
         let begins_here = file == "active.json";
-        let (code, out, err) = bench.run(&["drill"]);
+        let (code, out, err) = bench.run(&["drill", "--stay", "1s"]);
         assert_eq!((code, err.as_str()), (0, ""), "{file}");
         let lines: Vec<&str> = out.lines().collect();
         let (away, home) = (
@@ -449,7 +449,7 @@ fn a_drill_probes_the_service_meanwhile() {
     let service = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || while listener.accept().is_ok() {});
     let bench = Bench::new(Node::new("active.json"));
-    let (code, out, err) = bench.run(&["drill", "web", "--probe", &service]);
+    let (code, out, err) = bench.run(&["drill", "web", "--stay", "1s", "--probe", &service]);
     assert_eq!((code, err.as_str()), (0, ""));
     let last = out.lines().last().unwrap();
     assert!(

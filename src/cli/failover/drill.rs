@@ -16,11 +16,23 @@ use crate::control::Client;
 use crate::director::pair::order::{Order, Verb};
 use crate::director::pair::status::{InstanceStatus, PairStatus};
 
+/// How long things take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// On the other node.
+    pub(super) stay: Duration,
+    /// One switch, at most.
+    pub(super) limit: Duration,
+}
+
+/// Moves of one drill.
+const MOVES: u8 = 2;
+
 /// Runs the drill, one instance after the other.
 pub(super) async fn run(
     scope: &Scope,
     probe: Option<SocketAddr>,
-    limit: Duration,
+    times: Times,
 ) -> anyhow::Result<Exit> {
     let client = scope.client();
     let pair = client.pair().await?;
@@ -41,7 +53,7 @@ pub(super) async fn run(
             client: &client,
             instance: name,
             peer: &pair.peer.name,
-            limit,
+            times,
             stepped_back: Cell::new(false),
         };
         let result = tokio::select! {
@@ -73,6 +85,14 @@ fn unready(pair: &PairStatus, instance: &InstanceStatus) -> Option<String> {
     if instance.pinned_seconds.is_some() {
         return Some(format!("{name} moved too often and is pinned"));
     }
+    let most = pair.timing.max_moves;
+    if instance.moves.saturating_add(MOVES) > most {
+        return Some(format!(
+            "{name} moved {} times lately and is pinned after {most}; wait, or forget them on both \
+             nodes with `directord failover cleanup`",
+            instance.moves
+        ));
+    }
     if instance.admin_standby {
         return Some(format!("{name} is standby here on an operator's order"));
     }
@@ -96,8 +116,7 @@ struct Drill<'a> {
     client: &'a Client,
     instance: &'a str,
     peer: &'a str,
-    /// How long one wait may take.
-    limit: Duration,
+    times: Times,
     /// Whether this node was ordered to stay standby.
     stepped_back: Cell<bool>,
 }
@@ -106,9 +125,13 @@ impl Drill<'_> {
     async fn switch_and_back(&self, is_here: bool) -> anyhow::Result<()> {
         if is_here {
             self.away().await?;
-            self.home().await
         } else {
             self.home().await?;
+        }
+        tokio::time::sleep(self.times.stay).await;
+        if is_here {
+            self.home().await
+        } else {
             self.away().await
         }
     }
@@ -176,7 +199,7 @@ impl Drill<'_> {
         otherwise: &str,
         is_wanted: impl Fn(&InstanceStatus) -> bool,
     ) -> anyhow::Result<(PairStatus, Instant)> {
-        let seen = watch(self.client, self.limit, |pair| {
+        let seen = watch(self.client, self.times.limit, |pair| {
             let mut all = pair.instances.iter();
             all.find(|one| one.name == self.instance)
                 .is_some_and(&is_wanted)
@@ -186,7 +209,7 @@ impl Drill<'_> {
             seen.reached,
             "{}: {otherwise} after {} s",
             self.instance,
-            self.limit.as_secs()
+            self.times.limit.as_secs()
         );
         Ok((seen.pair, seen.at))
     }
@@ -277,12 +300,13 @@ mod tests {
 
     #[test]
     fn whatever_is_amiss_prevents_a_drill() {
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 12] = [
             (|p| p.peer.alive = false, "do not hear"),
             (|p| p.peer.hears_us = false, "do not hear"),
             (|p| p.peer.same_config = None, "another configuration"),
             (|p| p.frozen = "for 9 s".to_owned(), "frozen for 9 s"),
             (|p| p.instances[0].pinned_seconds = Some(1.0), "pinned"),
+            (|p| p.instances[0].moves = 4, "moved 4 times lately"),
             (|p| p.instances[0].admin_standby = true, "operator"),
             (
                 |p| p.instances[0].obstacles.push("no carrier".to_owned()),

@@ -52,8 +52,8 @@ fn remedy(instance: &InstanceStatus) -> Option<String> {
     if instance.admin_standby {
         return Some(format!("directord failover standby --off {name}"));
     }
-    let forgettable = !instance.failures.is_empty() || instance.pinned_seconds.is_some();
-    if forgettable {
+    let failed = !instance.failures.is_empty() && !instance.obstacles.is_empty();
+    if failed || instance.pinned_seconds.is_some() {
         return Some(format!("directord failover cleanup {name}"));
     }
     match instance.owner.as_str() {

@@ -88,6 +88,10 @@ pub(super) enum Failover {
         /// Connect to this service every 10 ms meanwhile, from this node
         #[arg(long, value_name = "ADDRESS:PORT")]
         probe: Option<SocketAddr>,
+        /// How long to stay on the other node: longer than the 2 s that the kernel may keep
+        /// connections back before it synchronises them
+        #[arg(long, value_name = "TIME", value_parser = span::parse, default_value = "3s")]
+        stay: Duration,
         #[command(flatten)]
         wait: Wait,
     },
@@ -179,7 +183,18 @@ pub(super) fn run(command: &Failover) -> anyhow::Result<Exit> {
                 let order = Order::new(Verb::Unfreeze);
                 orders::give(&Client::new(&socket.socket), &order).await
             }
-            Failover::Drill { scope, probe, wait } => drill::run(scope, *probe, wait.limit).await,
+            Failover::Drill {
+                scope,
+                probe,
+                stay,
+                wait,
+            } => {
+                let times = drill::Times {
+                    stay: *stay,
+                    limit: wait.limit,
+                };
+                drill::run(scope, *probe, times).await
+            }
             Failover::Cleanup { scope } => {
                 orders::give(&scope.client(), &scope.order(Verb::Cleanup)).await
             }

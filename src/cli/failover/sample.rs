@@ -53,6 +53,7 @@ pub(crate) fn active() -> PairStatus {
             address_lifetime: 3.0,
             start_wait: 3.0,
             preempt_delay: None,
+            max_moves: 5,
         },
         peer: PeerStatus {
             name: "loadb2".to_owned(),

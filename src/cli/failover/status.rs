@@ -192,7 +192,7 @@ fn link(link: &LinkStatus, width: usize) -> String {
         text.push_str(&format!(", {loss} % lost"));
     }
     if let Some(rtt) = link.rtt_ms {
-        text.push_str(&format!(", {rtt:.1} ms"));
+        text.push_str(&format!(", round trip under {rtt:.1} ms"));
     }
     match link.heard_seconds_ago {
         Some(ago) => text.push_str(&format!(", heard {} ago", duration(ago))),
@@ -277,8 +277,8 @@ mod tests {
              \x20 loadb2    standby, priority 100, ready, epoch 6\n\
              \x20 track     ping 192.0.2.1: up for 3m10s (fault), 0.3 ms\n\
              \x20 next      loadb2 takes over when this node fails, stops or gives up\n\
-             link lan      up, 0 % lost, 0.4 ms, heard 0.1s ago\n\
-             link private  up, 0 % lost, 0.4 ms, heard 0.1s ago\n\
+             link lan      up, 0 % lost, round trip under 0.4 ms, heard 0.1s ago\n\
+             link private  up, 0 % lost, round trip under 0.4 ms, heard 0.1s ago\n\
              sync daemon: master on hb0 with id 7\n\
              connections: 1843 here, 12 of them from the peer\n"
         );
@@ -320,7 +320,7 @@ mod tests {
             "THIS PROCESS WAS LATE",
             "UNKNOWN: loadb2 is silent",
             "pinned    for 42s",
-            "DOWN, 0 % lost, 0.4 ms, heard 0.1s ago: there is no interface eth1",
+            "DOWN, 0 % lost, round trip under 0.4 ms, heard 0.1s ago: there is no interface eth1",
             "refused 17 (bad tag)",
             "sync daemon: none runs",
             "more than 90000 here, more than 80000 of them from the peer, the newest told 2 s ago",

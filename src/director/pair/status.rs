@@ -24,7 +24,7 @@ pub struct PairStatus {
     pub suspect: bool,
     /// Nothing moves on this node unless a node is lost: `no`, `for 120 s` or `until unfreeze`.
     pub frozen: String,
-    /// Times of the protocol.
+    /// Times and limits of the protocol.
     pub timing: TimingStatus,
     /// The other node.
     pub peer: PeerStatus,
@@ -40,7 +40,7 @@ pub struct PairStatus {
     pub epochs_problem: Option<String>,
 }
 
-/// Times of the protocol, in seconds.
+/// Times of the protocol, in seconds, and its limit of moves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimingStatus {
     /// Between two adverts.
@@ -56,6 +56,8 @@ pub struct TimingStatus {
     /// How long a better node has to be ready until it takes over; `None` when it never does
     /// by itself.
     pub preempt_delay: Option<f64>,
+    /// Moves of an instance in a while that pin it when there are more.
+    pub max_moves: u8,
 }
 
 /// The other node.
@@ -365,6 +367,7 @@ fn timing(pair: &Pair) -> TimingStatus {
         address_lifetime: timing.address_lifetime.as_secs_f64(),
         start_wait: timing.start_wait.as_secs_f64(),
         preempt_delay: preempt.enabled.then_some(preempt.delay.as_secs_f64()),
+        max_moves: timing.max_moves,
     }
 }
 
