@@ -95,6 +95,7 @@ enum Wake {
     Gone,
     Said(Said),
     Changed,
+    Appeared(IpAddr),
     WatchBroke,
     Time,
 }
@@ -139,6 +140,7 @@ impl Process {
                     mac: said.mac,
                 }),
                 Wake::Changed => self.look().await,
+                Wake::Appeared(address) => Some(Event::Appeared(address)),
                 Wake::WatchBroke => {
                     // At most so often, should the next one break as well.
                     self.watch = if self.watch.is_some() {
@@ -191,6 +193,7 @@ impl Process {
     async fn wake(&mut self, gone: bool) -> Wake {
         let mut due = self.core.next().map(|at| at.saturating_sub(since_boot()));
         let held: BTreeSet<IpAddr> = self.core.addresses().iter().map(|a| a.address).collect();
+        let absent: BTreeSet<IpAddr> = self.core.absent().collect();
         if !self.outbox.is_empty() {
             due = Some(due.map_or(AGAIN, |due| due.min(AGAIN)));
         }
@@ -200,9 +203,7 @@ impl Process {
                 Ok(Some(packet)) => Wake::Packet(packet),
                 Ok(None) | Err(_) => Wake::Gone,
             },
-            changed = changes(self.watch.as_mut(), &held, self.watch_again) => {
-                if changed { Wake::Changed } else { Wake::WatchBroke }
-            }
+            wake = changes(self.watch.as_mut(), (&held, &absent), self.watch_again) => wake,
             Some(said) = self.said.recv() => Wake::Said(said),
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Wake::Time,
         }
@@ -366,18 +367,25 @@ impl Ears {
     }
 }
 
-/// Whether something changed that may concern held addresses, or the watch broke.
-async fn changes(watch: Option<&mut Watch>, held: &BTreeSet<IpAddr>, again: Instant) -> bool {
+/// The next change that concerns addresses that are held or must not be here.
+async fn changes(
+    watch: Option<&mut Watch>,
+    (held, absent): (&BTreeSet<IpAddr>, &BTreeSet<IpAddr>),
+    again: Instant,
+) -> Wake {
     let Some(watch) = watch else {
         tokio::time::sleep_until(again).await;
-        return false;
+        return Wake::WatchBroke;
     };
     loop {
         match watch.next().await {
-            None => return false,
+            None => return Wake::WatchBroke,
+            Some(Change::Added(new)) if absent.contains(&new.address) => {
+                return Wake::Appeared(new.address);
+            }
             Some(Change::Added(_)) => {}
             Some(Change::Removed(gone)) if !held.contains(&gone.address) => {}
-            Some(_) => return true,
+            Some(_) => return Wake::Changed,
         }
     }
 }

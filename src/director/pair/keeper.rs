@@ -169,7 +169,9 @@ impl Keeper {
             None => self.bury(),
             Some(Report::Ready { removed }) => {
                 for address in removed {
-                    tracing::warn!("{address} was left over from before and is removed");
+                    tracing::warn!(
+                        "{address} was here although this node does not serve it: removed"
+                    );
                 }
                 Vec::new()
             }

@@ -32,6 +32,9 @@ const FOREIGN_LIMIT: usize = 64;
 const LISTEN_AFTER: Duration = Duration::from_millis(100);
 /// Time between attempts to remove what was left over.
 const START_AGAIN: Duration = Duration::from_secs(1);
+/// Time between two removals of what other hands add: who adds it again and again is not
+/// to keep this process busy.
+const STRAY_AGAIN: Duration = Duration::from_millis(200);
 
 /// What happened.
 #[derive(Debug)]
@@ -65,6 +68,8 @@ pub(super) enum Event {
     NotAnnounced { instance: String, why: String },
     /// Addresses or links changed; this is where each address that is held stands now.
     Observed(Vec<(VirtualAddress, Presence)>),
+    /// An address is on this host that was not there before, or has another lifetime.
+    Appeared(IpAddr),
     /// Somebody else says that it has an address.
     Foreign { address: IpAddr, mac: Mac },
 }
@@ -147,6 +152,7 @@ pub(super) struct Core {
     foreign: BTreeMap<(IpAddr, Mac), Duration>,
     listen_at: Option<Duration>,
     clean_at: Option<Duration>,
+    cleaned_at: Duration,
 }
 
 #[derive(Debug)]
@@ -205,6 +211,7 @@ impl Core {
                 actions.extend(self.tick(now));
                 self.observed(&seen, now, &mut actions);
             }
+            Event::Appeared(address) => self.appeared(address, now),
             Event::Foreign { address, mac } => self.foreign(address, mac, now, &mut actions),
         }
         self.end(now, &mut actions);
@@ -220,6 +227,7 @@ impl Core {
         self.drop_again(now, &mut actions);
         if self.clean_at.is_some_and(|at| at <= now) {
             self.clean_at = None;
+            self.cleaned_at = now;
             actions.push(self.clean());
         }
         if self.listen_at.is_some_and(|at| at <= now) {
@@ -250,6 +258,17 @@ impl Core {
         let held = self.held.values();
         held.flat_map(|held| held.addresses.keys().cloned())
             .collect()
+    }
+
+    /// Every address that may be held and is not.
+    pub(super) fn absent(&self) -> impl Iterator<Item = IpAddr> {
+        let configured = self.configured.iter().map(|vip| vip.address);
+        configured.filter(|address| !self.has(*address))
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        let mut held = self.held.values().flat_map(|held| held.addresses.keys());
+        held.any(|held| held.address == address)
     }
 
     fn holds_nothing(&self) -> bool {
@@ -373,9 +392,16 @@ impl Core {
         });
     }
 
+    /// What is not held must not be here: the peer may serve it.
+    fn appeared(&mut self, address: IpAddr, now: Duration) {
+        if self.absent().any(|absent| absent == address) {
+            let at = now.max(self.cleaned_at + STRAY_AGAIN);
+            self.clean_at = Some(self.clean_at.map_or(at, |clean| clean.min(at)));
+        }
+    }
+
     fn foreign(&mut self, address: IpAddr, mac: Mac, now: Duration, actions: &mut Vec<Action>) {
-        let mut held = self.held.values().flat_map(|held| held.addresses.keys());
-        if !held.any(|held| held.address == address) {
+        if !self.has(address) {
             return;
         }
         self.foreign

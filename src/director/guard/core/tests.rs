@@ -621,3 +621,37 @@ fn listening_follows_what_is_held() {
         [(100, "listen 2".to_owned()), (1100, "listen 0".to_owned())]
     );
 }
+
+#[test]
+fn what_is_not_held_is_removed_when_other_hands_add_it() {
+    let appeared = |last: u8| Event::Appeared([192, 0, 2, last].into());
+    let mut bench = Bench::new();
+    bench.receive(vec![Request::Configure(vec![vip(100), vip(101)])]);
+    bench.live(1000);
+    bench.event(appeared(99));
+    bench.live(2000);
+    assert!(bench.words().is_empty());
+    bench.event(appeared(100));
+    bench.live(3000);
+    assert_eq!(bench.words(), ["2000 clean keep 0", "2000 ready"]);
+    // Again and again: at most so often.
+    for _ in 0..3 {
+        bench.event(appeared(100));
+        bench.pass(3000);
+    }
+    bench.live(4000);
+    assert_eq!(
+        bench.words(),
+        [
+            "3000 clean keep 0",
+            "3000 ready",
+            "3200 clean keep 0",
+            "3200 ready"
+        ]
+    );
+    bench.receive(vec![hold(7, &[100])]);
+    bench.words();
+    bench.event(appeared(100));
+    bench.live(4500);
+    assert!(!bench.words().iter().any(|word| word.contains("clean")));
+}
