@@ -338,6 +338,8 @@ impl Instance {
         let from = std::mem::replace(&mut self.state, to);
         if from == State::Probe {
             context.out.push(Action::StopProbe { instance: self.id });
+            // The claim may have cut a standby's preparation short.
+            self.settle_at = (to == State::Standby).then_some(context.now);
         }
         self.since = context.now;
         self.reason = Some(reason);

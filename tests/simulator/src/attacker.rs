@@ -146,7 +146,7 @@ impl Attacker {
             link,
             bytes,
             life: None,
-            recording: matches!(attack, Attack::Old | Attack::Withheld)
+            recording: matches!(attack, Attack::Replay | Attack::Old | Attack::Withheld)
                 || attack == Attack::Reflect && seen.to != to,
             logged: None,
         })

@@ -27,6 +27,8 @@ pub struct Checks {
     pub disk_ever: [bool; 2],
     /// After which time a stopped service starts again.
     pub restart_after: [Time; 2],
+    /// Since when a node has been serving.
+    active_since: [[Option<Time>; 2]; 2],
     /// Voluntary moves of an instance since the last event that excuses them.
     moves: [Vec<Time>; 2],
     /// Last transition.
@@ -45,9 +47,18 @@ impl Checks {
         self.disk_ever[n] = true;
     }
 
+    /// A life that begins without the file cannot know what the ones before it did.
+    pub(crate) fn life_begins(&mut self, n: usize) {
+        if self.disk_ever[n] {
+            self.released[n] = [0; 2];
+            self.claimed[n] = [0; 2];
+        }
+    }
+
     /// What a life knows of moves is lost with it.
-    pub(crate) fn process_ended(&mut self, _: usize) {
+    pub(crate) fn process_ended(&mut self, n: usize) {
         self.moves = Default::default();
+        self.active_since[n] = [None; 2];
     }
 
     /// Operators may do what they like.
@@ -68,6 +79,30 @@ impl World {
             node.stood_until.is_some_and(|until| until + grace * node.slow.max(1) >= self.now)
         };
         self.nodes.iter().any(stood)
+    }
+
+    /// A node that could give up in time has served for long, and has all the time been hearing
+    /// its peer, although perhaps the peer did not hear it.
+    fn was_told(&self, n: usize, i: usize) -> bool {
+        let limit = self.now.saturating_sub(2 * self.config.dead());
+        let node = &self.nodes[n];
+        let Some(process) = &node.process else {
+            return false;
+        };
+        let heard = self.carried_since(1 - n).is_some_and(|since| since < limit)
+            && self.awake_since.iter().all(|since| since.is_some_and(|since| since < limit));
+        // They have met in these lives.
+        let met = (0..2).all(|m| {
+            let heard = self.nodes[m].process.as_ref().and_then(|p| p.heard);
+            heard.zip(self.awake_since[1 - m]).is_some_and(|(heard, since)| heard > since)
+        });
+        let heard = heard && met;
+        let calm = process.frozen.is_none() && self.nodes.iter().all(|node| node.variant != 3);
+        heard && calm && self.executes() && process.state[i] == State::Active && {
+            let served = self.checks.active_since[n][i];
+            // It has heard, as an owner, that it is heard: it must notice when that ends.
+            served.is_some_and(|since| since < limit && process.heard > Some(since))
+        }
     }
 
     /// Nothing hinders a node from giving up its addresses in time.
@@ -97,6 +132,10 @@ impl World {
 
     /// Looks at what must hold between any two events.
     pub(crate) fn check_state(&mut self) {
+        for n in 0..2 {
+            let awake = self.nodes[n].is_awake();
+            self.awake_since[n] = awake.then(|| self.awake_since[n].unwrap_or(self.now));
+        }
         for i in 0..self.config.instances {
             self.check_owners(i);
         }
@@ -134,6 +173,8 @@ impl World {
                 self.fail("I1", |_| format!("both nodes own instance {i} on one segment"));
             } else if heard.is_some_and(|h| h + self.config.dead() < self.now) {
                 self.fail("I2", |_| format!("both nodes hold instance {i} and hear each other"));
+            } else if (0..2).any(|n| self.was_told(n, i)) {
+                self.fail("I2", |_| format!("both nodes hold instance {i}, one hears the other"));
             }
             return;
         };
@@ -373,6 +414,7 @@ impl World {
             (_, State::Active) => self.check_active(n, i, epoch),
             _ => {}
         }
+        self.checks.active_since[n][i] = (to == State::Active).then_some(self.now);
         if to == State::Acquire {
             self.check_epoch(n, i, epoch);
         }
@@ -386,11 +428,10 @@ impl World {
         };
         let hears = !process.is_deaf(self.now, dead * 7 / 10);
         let eligible = process.eligible[i] && !process.admin_standby;
-        let peer_eligible = process.peer_eligible[i];
         if reason == Reason::PeerSilent && hears {
             self.fail("I10", |_| format!("node {n} claims {i} although links carry both ways"));
-        } else if !eligible && hears && peer_eligible {
-            self.fail("I13", |_| format!("node {n} claims {i}, is not eligible, the peer is"));
+        } else if !eligible {
+            self.fail("I13", |_| format!("node {n} claims {i} and is not eligible"));
         }
     }
 

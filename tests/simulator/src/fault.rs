@@ -160,9 +160,10 @@ enum Class {
     Reload,
     Attack,
     Rogue,
+    Flapping,
 }
 
-const CLASSES: [Class; 24] = [
+const CLASSES: [Class; 25] = [
     Class::LinkQuality,
     Class::LinkCut,
     Class::AllLinks,
@@ -187,6 +188,7 @@ const CLASSES: [Class; 24] = [
     Class::Reload,
     Class::Attack,
     Class::Rogue,
+    Class::Flapping,
 ];
 
 /// The faults of a seed in the order of their times, and when they end.
@@ -274,6 +276,12 @@ impl Draw<'_> {
                 out.extend([(at, Fault::AllLinks(quality)), (after, Fault::AllLinks(good))]);
             }
             Class::OneWay => {
+                if self.rng.chance(400) {
+                    // The probe does not help either.
+                    let port = self.rng.below(2) as usize;
+                    out.push((at, Fault::Service(port, false)));
+                    out.push((after, Fault::Service(port, true)));
+                }
                 out.extend([(at, Fault::OneWay(node, true)), (after, Fault::OneWay(node, false))]);
             }
             Class::Service => {
@@ -357,13 +365,51 @@ impl Draw<'_> {
             Class::Attack => {
                 let attack = self.rng.pick(&Attack::ALL);
                 let packets = self.rng.range(1, 12) as u8;
-                // Again and again, with whatever else happens.
-                for _ in 0..self.rng.range(1, 6) {
-                    let when = at + self.rng.range(0, self.scale * 3);
-                    out.push((when, Fault::Attack(node, attack, packets)));
+                self.attack(attack, node, packets, at, out);
+            }
+            Class::Flapping => {
+                for round in 0..14 {
+                    let when = at + round * self.scale * 4;
+                    let (bad, well) = (round as usize % 2, (round as usize + 1) % 2);
+                    out.push((when, Fault::HostFault(well, false)));
+                    out.push((when, Fault::HostFault(bad, true)));
                 }
+                let when = at + 14 * self.scale * 4;
+                out.extend([0, 1].map(|n| (when, Fault::HostFault(n, false))));
             }
             Class::Rogue => out.extend([(at, Fault::Rogue(true)), (after, Fault::Rogue(false))]),
+        }
+    }
+}
+
+impl Draw<'_> {
+    /// Again and again, with whatever else happens, and when it is worst.
+    fn attack(
+        &mut self,
+        attack: Attack,
+        node: usize,
+        packets: u8,
+        at: Time,
+        out: &mut Vec<(Time, Fault)>,
+    ) {
+        let scale = self.scale;
+        match attack {
+            // What is withheld must not have arrived, and nothing newer either.
+            Attack::Withheld => {
+                out.push((at, Fault::OneWay(1 - node, true)));
+                out.push((at + 5 * scale, Fault::OneWay(1 - node, false)));
+            }
+            // The last words of a life, when the next one has just been heard.
+            Attack::Old => out.push((at, Fault::Crash(1 - node, MS * 20))),
+            _ => {}
+        }
+        for round in 1..=self.rng.range(2, 8) {
+            let when = match attack {
+                Attack::Withheld => at + scale * 2 + self.rng.range(0, scale * 3),
+                Attack::Old => at + scale / 8 * round,
+                _ => at + self.rng.range(0, scale * 3),
+            };
+            out.push((when, Fault::Attack(node, attack, packets)));
         }
     }
 }

@@ -123,6 +123,10 @@ pub struct World {
     queue: BinaryHeap<Reverse<Entry>>,
     order: u64,
     at_once: u32,
+    /// Since when each direction of each link has been good.
+    good_since: Vec<[Option<Time>; 2]>,
+    /// Since when each node's main process has been running without a pause.
+    pub(crate) awake_since: [Option<Time>; 2],
     pub(crate) rng: Rng,
 }
 
@@ -154,6 +158,8 @@ impl World {
             queue: BinaryHeap::new(),
             order: 0,
             at_once: 0,
+            good_since: vec![[Some(0); 2]; config.links],
+            awake_since: [None; 2],
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
         };
@@ -350,19 +356,32 @@ impl World {
     }
 
     pub(crate) fn set_link(&mut self, link: usize, from: usize, quality: Quality) {
-        if let Some(directions) = self.links.get_mut(link) {
-            directions[from] = quality;
+        if link < self.links.len() {
+            self.links[link][from] = quality;
+            let well = quality == good(&self.config);
+            let since = self.good_since[link][from].unwrap_or(self.now);
+            self.good_since[link][from] = well.then_some(since);
         }
     }
 
     pub(crate) fn set_all_links(&mut self, quality: Quality) {
-        self.links.fill([quality; 2]);
+        for link in 0..self.links.len() {
+            self.set_link(link, 0, quality);
+            self.set_link(link, 1, quality);
+        }
     }
 
     pub(crate) fn cut_direction(&mut self, from: usize, cut: bool) {
-        for directions in &mut self.links {
-            directions[from].cut = cut;
+        for link in 0..self.links.len() {
+            let quality = Quality { cut, ..self.links[link][from] };
+            self.set_link(link, from, quality);
         }
+    }
+
+    /// Since when some link has carried everything that a node sent.
+    pub(crate) fn carried_since(&self, from: usize) -> Option<Time> {
+        let shared = usize::from(self.config.service_link);
+        self.good_since.iter().skip(shared).filter_map(|link| link[from]).min()
     }
 
     pub(crate) fn arrive(&mut self, to: usize, packet: Packet) {
