@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::action::Action;
 use super::advert::{self, Advert, FAREWELL, Record};
 use super::bounded::Bounded;
-use super::pair::{Node, Slot};
+use super::node::Node;
+use super::pair::Slot;
 use super::settings::{InstanceId, MAX_INSTANCES};
 
 type Records = Bounded<Record, MAX_INSTANCES>;

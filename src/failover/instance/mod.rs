@@ -1,9 +1,11 @@
-//! One instance on this node: its state, and what rules the node out.
+//! One instance on this node: its state, and what happens to it from outside.
 
 mod damping;
 mod decide;
+mod operator;
 mod probe;
 mod report;
+mod standing;
 mod state;
 mod steps;
 
@@ -12,22 +14,18 @@ use std::time::{Duration, Instant};
 pub use state::{Reason, State};
 
 use super::action::{Action, AlarmKind, HookKind};
-use super::advert::{Flags, Record};
+use super::advert::Record;
 use super::bounded::Bounded;
 use super::context::Context;
 use super::event::Local;
-use super::order::Standing;
-use super::peer::Presence;
 use super::sabotage::Bug;
 use super::settings::InstanceId;
-use super::view::{HistoryEntry, Obstacle};
+use super::view::HistoryEntry;
 use damping::{Failures, Moves, Side};
 use probe::Probe;
 use steps::Steps;
 
-/// How long an operator's wish for a takeover lasts.
-const TAKEOVER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a claim is objected to after it was heard last.
+/// Least time between two announcements against somebody else who uses an address.
 const DEFENCE_GAP: Duration = Duration::from_secs(10);
 
 /// The state machine of an instance.
@@ -131,189 +129,6 @@ impl Instance {
         };
         instance.plan_clean_start();
         instance
-    }
-
-    /// Nothing rules this node out: [`Self::obstacles`] without words. An owner does not lose
-    /// its role because a new track has no result yet.
-    fn is_eligible(&self, context: &Context<'_>) -> bool {
-        let serves = matches!(self.state, State::Acquire | State::Active);
-        let willing = !self.admin_standby && !context.stopping && !self.leaving;
-        willing && self.is_sound(context) && (serves || self.is_judged())
-    }
-
-    fn may_claim(&self, context: &Context<'_>) -> bool {
-        self.is_eligible(context) || context.sabotage.is(Bug::IgnoreEligibility)
-    }
-
-    /// The tracks have all been looked at.
-    fn is_judged(&self) -> bool {
-        self.local.as_ref().is_some_and(|local| local.unknown == 0)
-    }
-
-    /// No fault of this node.
-    fn is_sound(&self, context: &Context<'_>) -> bool {
-        let local = self.local.as_ref().is_none_or(|local| {
-            local.fault.is_none()
-                && local.carrier
-                && !(context.me.strict && local.reachable < local.total)
-        });
-        local && self.failures.excluded(context.now).is_none()
-    }
-
-    /// What rules this node out, for an operator.
-    pub(super) fn obstacles(&self, context: &Context<'_>) -> Vec<Obstacle> {
-        let mut list = Vec::new();
-        match &self.local {
-            None => list.push(Obstacle::NoTracks),
-            Some(local) => {
-                let failed = local.total.saturating_sub(local.reachable);
-                if local.unknown > 0 {
-                    list.push(Obstacle::Unknown(local.unknown));
-                }
-                list.extend(local.fault.clone().map(Obstacle::Fault));
-                if !local.carrier {
-                    list.push(Obstacle::Carrier);
-                }
-                if context.me.strict && failed > 0 {
-                    list.push(Obstacle::Strict(failed));
-                }
-            }
-        }
-        if self.admin_standby {
-            list.push(Obstacle::AdminStandby);
-        }
-        if let Some((count, remaining)) = self.failures.excluded(context.now) {
-            list.push(Obstacle::Failures { count, remaining });
-        }
-        if context.stopping {
-            list.push(Obstacle::Stopping);
-        }
-        list
-    }
-
-    fn is_ready(&self) -> bool {
-        let prepared = self.steps.is_done() && self.settle_at.is_none();
-        prepared && self.local.as_ref().is_some_and(|local| local.ready)
-    }
-
-    /// What the other node is told.
-    pub(super) fn record(&self, context: &Context<'_>) -> Record {
-        let (reachable, total) = self.tracks();
-        let frozen = context.frozen;
-        Record {
-            instance: self.id,
-            epoch: self.epoch,
-            state: self.state,
-            priority: self.priority(context),
-            flags: Flags {
-                eligible: self.is_eligible(context),
-                ready: self.is_ready(),
-                frozen,
-                admin_standby: self.admin_standby,
-                claim: matches!(self.state, State::Probe | State::Acquire),
-                hold: self.hold,
-                released: self.says_released(context),
-                wants_handover: self.wants_handover(context),
-                takeover: self.takeover.is_some(),
-                pinned: self.moves.pinned(context.now).is_some(),
-            },
-            reachable,
-            total,
-            addresses: context.me.addresses,
-        }
-    }
-
-    /// The peer may take over without a probe, on a packet that is up to a dead interval old.
-    /// So it is said for half of one, and this node does not claim for one and a half.
-    fn says_released(&self, context: &Context<'_>) -> bool {
-        let dead_after = context.settings.timing.dead_after;
-        let early = context.sabotage.is(Bug::ReleasedTooEarly) && self.state == State::Release;
-        early
-            || self
-                .released
-                .is_some_and(|at| context.now < at + dead_after / 2)
-    }
-
-    /// What the other node is told when this process is gone and the guard has removed the
-    /// addresses.
-    pub(super) fn farewell(&self, context: &Context<'_>) -> Record {
-        let mut record = self.record(context);
-        let flags = Flags {
-            frozen: record.flags.frozen,
-            pinned: record.flags.pinned,
-            released: self.holds(),
-            ..Flags::default()
-        };
-        record.flags = flags;
-        if self.holds() {
-            record.state = State::Release;
-        } else if self.state == State::Probe {
-            record.state = State::Standby;
-        }
-        record
-    }
-
-    /// Whether the guard may have addresses of it.
-    pub(super) fn holds(&self) -> bool {
-        match self.state {
-            State::Acquire | State::Active => true,
-            State::Release | State::Blocked => self.added,
-            _ => false,
-        }
-    }
-
-    /// Mandatory tracks that have not failed, and all.
-    fn tracks(&self) -> (u8, u8) {
-        let local = self.local.as_ref();
-        local.map_or((0, 0), |l| {
-            (l.reachable.saturating_add(l.unknown).min(l.total), l.total)
-        })
-    }
-
-    fn priority(&self, context: &Context<'_>) -> u8 {
-        let weight = self.local.as_ref().map_or(0, |local| local.weight);
-        context.settings.priority(context.me, weight)
-    }
-
-    fn standing(&self, context: &Context<'_>) -> Standing {
-        let record = self.record(context);
-        Standing::of(&record, context.local_node(), context.incarnation)
-    }
-
-    /// Whether this node wins a contest; without a rival it does.
-    fn wins(&self, owners: bool, context: &Context<'_>) -> bool {
-        let Some(rival) = context.rival() else {
-            return true;
-        };
-        let mine = self.standing(context);
-        let tied = context.sabotage.is(Bug::EqualPriority) && mine.priority == rival.priority;
-        tied || mine.beats(&rival, owners)
-    }
-
-    /// Preemption: better than the owner and ready, for long enough.
-    fn wants_handover(&self, context: &Context<'_>) -> bool {
-        let delay = context.settings.preempt.delay;
-        self.better_since
-            .is_some_and(|since| context.now.saturating_duration_since(since) >= delay)
-    }
-
-    fn is_pinned(&self, context: &Context<'_>) -> bool {
-        let there = context.record.is_some_and(|record| record.flags.pinned);
-        let pinned = there || self.moves.pinned(context.now).is_some();
-        pinned && !context.sabotage.is(Bug::NoPin)
-    }
-
-    fn is_frozen(context: &Context<'_>) -> bool {
-        context.is_frozen() && !context.sabotage.is(Bug::IgnoreFrozen)
-    }
-
-    /// All targets on the network have been silent for too long, if there are any.
-    fn is_cut_off(&self, context: &Context<'_>) -> bool {
-        let Some(limit) = context.me.isolation else {
-            return false;
-        };
-        let answered = self.local.as_ref().and_then(|local| local.answered);
-        answered.is_none_or(|at| context.now.saturating_duration_since(at) >= limit)
     }
 
     /// The tracks have something to say.
@@ -441,15 +256,6 @@ impl Instance {
         }
     }
 
-    /// An operator has cleaned up.
-    pub(super) fn forget(&mut self, now: Instant) {
-        self.failures.clean();
-        self.moves.clean();
-        self.claim_after = now;
-        self.settle_at = self.settle_at.map(|_| now);
-        self.repair_at = self.repair_at.map(|_| now);
-    }
-
     /// It is not in the configuration any more: give it up, sync daemon included.
     pub(super) fn remove(&mut self, context: &mut Context<'_>) {
         self.leaving = true;
@@ -466,45 +272,6 @@ impl Instance {
     /// Nothing of it is left to be given up.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, State::Wait | State::Standby | State::Fault)
-    }
-
-    /// An operator wants it here.
-    pub(super) fn ask_takeover(&mut self, context: &mut Context<'_>) -> Result<String, String> {
-        let name = &context.me.name;
-        if self.state == State::Active {
-            return Err(format!("{name} is active here already"));
-        }
-        if let Some(obstacle) = self.obstacles(context).first() {
-            return Err(format!("{name}: {obstacle}"));
-        }
-        self.takeover = Some(context.now + TAKEOVER_PATIENCE);
-        context.out.urgent = true;
-        Ok(match context.presence {
-            Presence::Alive => format!("{name}: asking the peer to hand over"),
-            Presence::Unsure | Presence::Silent => {
-                format!("{name}: no word from the peer; taking over when nobody answers")
-            }
-        })
-    }
-
-    /// An operator does not want it here.
-    pub(super) fn set_admin_standby(&mut self, on: bool, context: &mut Context<'_>) -> String {
-        self.admin_standby = on;
-        self.takeover = None;
-        context.out.urgent = true;
-        let name = &context.me.name;
-        let able = context.record.is_some_and(|record| record.flags.eligible);
-        match (on, self.state) {
-            (false, _) => format!("{name}: may be served here again"),
-            (true, State::Active | State::Acquire) if able => {
-                format!("{name}: handing over to {}", context.settings.peer.name)
-            }
-            (true, State::Active | State::Acquire) => format!(
-                "{name}: stays until {} can serve it",
-                context.settings.peer.name
-            ),
-            (true, _) => format!("{name}: will not be served here"),
-        }
     }
 
     /// When something is to be looked at, if nothing happens before.

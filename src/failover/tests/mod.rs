@@ -1,6 +1,5 @@
 //! Two nodes against each other.
 
-mod chaos;
 mod claims;
 mod loss;
 mod operator;

@@ -499,33 +499,3 @@ impl World {
         .collect()
     }
 }
-
-impl World {
-    pub(crate) fn trace(&self) -> String {
-        let mut lines = vec![];
-        for node in 0..2 {
-            for e in self.hosts[node].pair.view(self.now).history {
-                lines.push((
-                    self.now - e.at,
-                    format!(
-                        "-{:?} n{node} {}->{} {} e{}",
-                        self.now - e.at,
-                        e.from,
-                        e.to,
-                        e.reason,
-                        e.epoch
-                    ),
-                ));
-            }
-        }
-        lines.sort();
-        lines.reverse();
-        let n = lines.len();
-        lines
-            .into_iter()
-            .skip(n.saturating_sub(16))
-            .map(|(_, l)| l)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-}
