@@ -81,6 +81,10 @@ impl World {
         self.nodes.iter().any(stood)
     }
 
+    fn slowest(&self) -> u64 {
+        self.nodes[0].slow.max(self.nodes[1].slow)
+    }
+
     /// A node that could give up in time has served for long, and has all the time been hearing
     /// its peer, although perhaps the peer did not hear it.
     fn was_told(&self, n: usize, i: usize) -> bool {
@@ -132,6 +136,8 @@ impl World {
 
     /// Looks at what must hold between any two events.
     pub(crate) fn check_state(&mut self) {
+        let together = self.same_segment();
+        self.together_since = together.then(|| self.together_since.unwrap_or(self.now));
         for n in 0..2 {
             let awake = self.nodes[n].is_awake();
             self.awake_since[n] = awake.then(|| self.awake_since[n].unwrap_or(self.now));
@@ -169,7 +175,9 @@ impl World {
             if self.may_overlap() {
                 return;
             }
-            if self.same_segment() {
+            let looked = 2 * self.config.probe() + EXECUTION * self.slowest();
+            let since = self.together_since;
+            if since.is_some_and(|since| since + looked < self.now) {
                 self.fail("I1", |_| format!("both nodes own instance {i} on one segment"));
             } else if heard.is_some_and(|h| h + self.config.dead() < self.now) {
                 self.fail("I2", |_| format!("both nodes hold instance {i} and hear each other"));

@@ -127,6 +127,8 @@ pub struct World {
     good_since: Vec<[Option<Time>; 2]>,
     /// Since when each node's main process has been running without a pause.
     pub(crate) awake_since: [Option<Time>; 2],
+    /// Since when both nodes have been on one service segment.
+    pub(crate) together_since: Option<Time>,
     pub(crate) rng: Rng,
 }
 
@@ -160,6 +162,7 @@ impl World {
             at_once: 0,
             good_since: vec![[Some(0); 2]; config.links],
             awake_since: [None; 2],
+            together_since: None,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
         };
