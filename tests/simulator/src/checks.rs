@@ -29,6 +29,10 @@ pub struct Checks {
     pub restart_after: [Time; 2],
     /// Since when a node has been serving.
     active_since: [[Option<Time>; 2]; 2],
+    /// When a node last became standby.
+    standby_since: [[Option<Time>; 2]; 2],
+    /// Which node has last given up an instance without need.
+    gave_up: [Option<usize>; 2],
     /// Voluntary moves of an instance since the last event that excuses them.
     moves: [Vec<Time>; 2],
     /// Last transition.
@@ -104,8 +108,11 @@ impl World {
         let calm = process.frozen.is_none() && self.nodes.iter().all(|node| node.variant != 3);
         heard && calm && self.executes() && process.state[i] == State::Active && {
             let served = self.checks.active_since[n][i];
-            // It has heard, as an owner, that it is heard: it must notice when that ends.
+            // It has heard as an owner, from a peer that could serve, that it is heard: it
+            // must notice when that ends.
+            let able = self.checks.standby_since[1 - n][i];
             served.is_some_and(|since| since < limit && process.heard > Some(since))
+                && able.is_some_and(|since| process.heard > Some(since))
         }
     }
 
@@ -422,6 +429,9 @@ impl World {
             (_, State::Active) => self.check_active(n, i, epoch),
             _ => {}
         }
+        if to == State::Standby {
+            self.checks.standby_since[n][i] = Some(self.now);
+        }
         self.checks.active_since[n][i] = (to == State::Active).then_some(self.now);
         if to == State::Acquire {
             self.check_epoch(n, i, epoch);
@@ -456,9 +466,8 @@ impl World {
             self.fail("I10", |_| format!("node {n} gives up {i}: {reason}; links carry both ways"));
         } else if frozen && voluntary {
             self.fail("I11", |_| format!("node {n} gives up {i} although frozen: {reason}"));
-        } else if voluntary {
-            self.note_move(i);
         }
+        self.checks.gave_up[i] = voluntary.then_some(n);
     }
 
     fn note_move(&mut self, i: usize) {
@@ -477,6 +486,9 @@ impl World {
     /// I7: what is in effect is on disk.
     fn check_active(&mut self, n: usize, i: usize, epoch: u64) {
         self.checks.takeovers += 1;
+        if self.checks.gave_up[i].take().is_some_and(|other| other != n) {
+            self.note_move(i);
+        }
         let stored = self.nodes[n].disk[i];
         if stored != Some(epoch) && !self.checks.dirty[n] && !self.checks.disk_ever[n] {
             self.fail("I7", |_| format!("node {n} serves {i} at epoch {epoch}, on disk {stored:?}"));

@@ -276,9 +276,11 @@ impl Draw<'_> {
                 out.extend([(at, Fault::AllLinks(quality)), (after, Fault::AllLinks(good))]);
             }
             Class::OneWay => {
-                if self.rng.chance(400) {
+                let mut after = after;
+                if self.rng.chance(600) {
                     // The probe does not help either.
                     let port = self.rng.below(2) as usize;
+                    after = at + self.scale * 4;
                     out.push((at, Fault::Service(port, false)));
                     out.push((after, Fault::Service(port, true)));
                 }
@@ -324,7 +326,12 @@ impl Draw<'_> {
                 1 => (at, Fault::SlowSteps(node, self.rng.pick(&[1, 4, 20, 100]))),
                 _ => (at, Fault::StepErrors(node, 0)),
             }),
-            Class::Stuck => out.push((at, Fault::StuckRemoval(node, time))),
+            Class::Stuck => {
+                out.extend([0, 1].map(|n| (at, Fault::StuckRemoval(n, time))));
+                if self.rng.chance(500) {
+                    out.push((at + time / 2, Fault::Operator(node, Order::Takeover)));
+                }
+            }
             Class::RemoveAddress => out.push((at, Fault::RemoveAddress(node))),
             Class::Hooks => out.push((at, Fault::HangHooks(node, self.rng.chance(600)))),
             Class::Tracks => {
