@@ -303,9 +303,12 @@ impl World {
     }
 
     pub(crate) fn lives(&self, to: usize) -> Lives {
+        let heard = self.nodes[to].process.as_ref().and_then(|p| p.heard);
+        let since = self.awake_since[1 - to];
         Lives {
             to: self.nodes[to].lives,
             from: self.nodes[1 - to].lives,
+            met: heard.zip(since).is_some_and(|(heard, since)| heard > since),
         }
     }
 
@@ -320,7 +323,7 @@ impl World {
         let logged = self.watched.then(|| {
             let lives = Lives {
                 from: life,
-                to: self.nodes[to].lives,
+                ..self.lives(to)
             };
             self.attacker.see(to, lives, self.now, link, bytes)
         });
