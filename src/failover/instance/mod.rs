@@ -43,10 +43,9 @@ pub(super) struct Instance {
     pub(super) epoch: u64,
     /// Highest seen on either node.
     highest: u64,
-    /// Of this life's last claim that was not given up while it only asked.
-    acquired: u64,
-    /// Of the last such claim of the peer that this life has seen.
-    peer_acquired: Option<u64>,
+    /// At which the peer was last seen to serve while this node did not, and has not claimed
+    /// since.
+    peer_served: Option<u64>,
     /// Since when the addresses of `epoch` are gone, confirmed, and were not added.
     released: Option<Instant>,
     /// An address may be in the kernel.
@@ -99,8 +98,7 @@ impl Instance {
             reason: None,
             epoch,
             highest: epoch,
-            acquired: 0,
-            peer_acquired: None,
+            peer_served: None,
             released: None,
             added: true,
             hold: false,
@@ -153,6 +151,8 @@ impl Instance {
         let from = std::mem::replace(&mut self.state, to);
         if from == State::Probe {
             context.out.push(Action::StopProbe { instance: self.id });
+            // The claim may have cut a standby's preparation short.
+            self.settle_at = (to == State::Standby).then_some(context.now);
         }
         self.since = context.now;
         self.reason = Some(reason);

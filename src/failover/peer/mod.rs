@@ -55,6 +55,8 @@ pub(super) struct Peer {
     listening: Instant,
     /// What it said last.
     advert: Option<Advert>,
+    /// It was written after that.
+    written: Option<Instant>,
     macs: Bounded<Mac, MACS>,
     pub(super) links: Vec<Link>,
     sabotage: Sabotage,
@@ -111,6 +113,7 @@ impl Peer {
             heard: None,
             listening: now,
             advert: None,
+            written: None,
             macs: Bounded::new(),
             links: links.map(|name| Link::new(name)).collect(),
             sabotage,
@@ -225,6 +228,7 @@ impl Peer {
             }
             self.farewell = sequence;
             self.advert = Some(advert);
+            self.written = receiver.now.checked_sub(age);
             return Ok(Accepted::News {
                 ask: false,
                 restarted: false,
@@ -244,6 +248,7 @@ impl Peer {
         // was down, it has not taken it for fresh yet.
         let unheard = advert.unheard && age > receiver.dead_after / 2;
         self.advert = Some(Advert { unheard, ..advert });
+        self.written = receiver.now.checked_sub(age);
         Ok(Accepted::News {
             ask,
             restarted: false,
@@ -332,6 +337,12 @@ impl Peer {
 
     pub(super) fn advert(&self) -> Option<&Advert> {
         self.advert.as_ref()
+    }
+
+    /// Whether what it said last is not older than that, however late it arrived.
+    pub(super) fn said_within(&self, now: Instant, time: Duration) -> bool {
+        self.written
+            .is_some_and(|at| now.saturating_duration_since(at) <= time)
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {

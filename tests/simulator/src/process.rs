@@ -33,6 +33,7 @@ impl World {
         }
         let now = self.local(n);
         let settings = self.config.settings(n, self.nodes[n].variant);
+        self.checks.life_begins(n);
         let node = &mut self.nodes[n];
         node.lives += 1;
         node.guard = Some(Guard::default());
@@ -96,7 +97,12 @@ impl World {
         let now = self.local(n);
         if let Some(guard) = &mut self.nodes[n].guard {
             guard.orphan = true;
-            guard.queue.clear();
+            // What was sent to it before can still be read.
+            for request in std::mem::take(&mut guard.queue) {
+                if let Request::Keep(_, farewell) = request {
+                    guard.farewell = farewell;
+                }
+            }
             guard.rounds = [None; 2];
             guard.fence_held(now);
             guard.begin_farewell(now);
