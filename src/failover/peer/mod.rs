@@ -287,7 +287,7 @@ impl Peer {
         });
         let silent = self.silence(now) > self.dead_after(Duration::MAX) / 2;
         match self.candidate {
-            Some(candidate) if current.is_none() || (silent && sequence % 2 == 0) => {
+            Some(candidate) if current.is_none() || (silent && sequence.is_multiple_of(2)) => {
                 Some(candidate)
             }
             _ => current,

@@ -87,7 +87,10 @@ impl World {
         let instance = None;
         let command = match order {
             Order::Standby => Command::Standby { instance, on: true },
-            Order::StandbyOff => Command::Standby { instance, on: false },
+            Order::StandbyOff => Command::Standby {
+                instance,
+                on: false,
+            },
             Order::Takeover => Command::Takeover { instance },
             Order::Freeze(limit) => Command::Freeze {
                 duration: (limit > 0).then(|| std::time::Duration::from_nanos(limit)),
@@ -98,7 +101,10 @@ impl World {
         if order != Order::Takeover {
             self.checks.orders_given(self.now);
         }
-        let event = Event::Operator { ticket: self.now, command };
+        let event = Event::Operator {
+            ticket: self.now,
+            command,
+        };
         self.tell(n, Input::Event(event));
     }
 
@@ -121,7 +127,7 @@ impl World {
     }
 
     fn power_off(&mut self, n: usize, time: Time) {
-        let seed = self.rng.next();
+        let seed = self.rng.bits();
         let node = &mut self.nodes[n];
         if !node.powered {
             return;

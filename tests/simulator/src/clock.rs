@@ -32,7 +32,11 @@ impl Clock {
 
     /// What it shows.
     pub fn local(&self, now: Time) -> Local {
-        let since = if self.stopped { 0 } else { now.saturating_sub(self.base.0) };
+        let since = if self.stopped {
+            0
+        } else {
+            now.saturating_sub(self.base.0)
+        };
         self.base.1 + scale(since, self.drift)
     }
 

@@ -108,7 +108,7 @@ impl Config {
             track_interval: timing.dead_after / 4,
             hooks: rng.chance(300),
             suppression: rng.chance(200),
-            drift: [(); 2].map(|()| rng.range(0, 40_000) as i64 - 20_000),
+            drift: [(); 2].map(|()| i64::from(rng.range(0, 40_000) as u32) - 20_000),
             clock_stops: rng.chance(500),
             jitter: interval.as_nanos() as u64 / rng.pick(&[1000, 200, 40]),
             delay: interval.as_nanos() as u64 / rng.pick(&[400, 100, 10]),
@@ -184,7 +184,11 @@ impl Config {
             },
         });
         let [first, second] = nodes;
-        let (local, peer) = if node == 0 { (first, second) } else { (second, first) };
+        let (local, peer) = if node == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
         let pair = Pair {
             cluster: "simulated".to_owned(),
             local,
@@ -226,7 +230,11 @@ impl Config {
                 port: 0,
                 ttl: 0,
             }),
-            standby: if self.cold { Standby::Cold } else { Standby::Warm },
+            standby: if self.cold {
+                Standby::Cold
+            } else {
+                Standby::Warm
+            },
             strict: self.strict,
             tracks: (0..self.targets).map(|t| self.track(t)).collect(),
             hooks: Hooks {

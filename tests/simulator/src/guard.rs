@@ -7,7 +7,15 @@ use crate::config::{MS, Time};
 use crate::failover::Step;
 
 /// When announcements go out after the first.
-pub const ROUNDS: [Time; 7] = [0, 200 * MS, 400 * MS, 600 * MS, 800 * MS, 1200 * MS, 5000 * MS];
+pub const ROUNDS: [Time; 7] = [
+    0,
+    200 * MS,
+    400 * MS,
+    600 * MS,
+    800 * MS,
+    1200 * MS,
+    5000 * MS,
+];
 /// When farewells go out after the first.
 const FAREWELLS: [Time; 3] = [0, 10 * MS, 30 * MS];
 /// Time between two attempts to remove.
@@ -34,7 +42,7 @@ pub struct Held {
 }
 
 /// The process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// Stopped by a signal.
     pub paused: bool,
@@ -62,25 +70,6 @@ pub struct Guard {
     pub saying: Vec<(usize, Vec<u8>)>,
     /// Begin of the farewells and how many are done.
     pub farewells: Option<(Local, usize)>,
-}
-
-impl Default for Guard {
-    fn default() -> Self {
-        Self {
-            paused: false,
-            orphan: false,
-            deadline: None,
-            held: [None, None],
-            rounds: [None; 2],
-            leaving: [None; 2],
-            given_up: [None; 2],
-            queue: VecDeque::new(),
-            busy: None,
-            farewell: Vec::new(),
-            saying: Vec::new(),
-            farewells: None,
-        }
-    }
 }
 
 impl Guard {

@@ -62,7 +62,11 @@ impl World {
             Request::Step(..) => None,
         });
         guard.deadline = guard.deadline.max(waiting);
-        let lapsed = guard.held.iter().flatten().any(|held| held.refreshed + lifetime <= now);
+        let lapsed = guard
+            .held
+            .iter()
+            .flatten()
+            .any(|held| held.refreshed + lifetime <= now);
         if guard.is_fenced(now) || lapsed {
             let taken = guard.fence_held(now);
             self.fenced(n, &taken);
@@ -128,7 +132,9 @@ impl World {
         let result = match step {
             Step::AddAddresses => {
                 let old = guard.given_up[i].is_some_and(|given_up| epoch <= given_up);
-                let newer = guard.held[i].as_ref().is_some_and(|held| epoch < held.epoch);
+                let newer = guard.held[i]
+                    .as_ref()
+                    .is_some_and(|held| epoch < held.epoch);
                 if guard.is_fenced(now) || old || newer {
                     if guard.is_fenced(now) {
                         let oldest = guard.given_up[i].get_or_insert(0);
@@ -157,7 +163,11 @@ impl World {
                 let oldest = guard.given_up[i].get_or_insert(0);
                 *oldest = epoch.max(*oldest);
                 let removed = node.kernel.remove(i, true_time);
-                guard.leaving[i] = if removed.is_ok() { None } else { Some(now + AGAIN) };
+                guard.leaving[i] = if removed.is_ok() {
+                    None
+                } else {
+                    Some(now + AGAIN)
+                };
                 removed
             }
             Step::Announce if guard.held[i].is_none() => Err("nothing is held".to_owned()),

@@ -145,6 +145,8 @@ pub struct Process {
     /// When something last came from the peer's present life that proves that this life was
     /// heard recently.
     pub heard: Option<Time>,
+    /// The peer's life and the sequence of that.
+    pub last_news: (u64, u64),
     /// Begin of the time in which [`Self::heard`] was never long ago.
     pub hears_since: Option<Time>,
     /// What the peer then said about its eligibility.
@@ -231,11 +233,18 @@ impl Process {
         let running = self.running.into_iter().flatten().flatten();
         let probes = self.probes.into_iter().flatten();
         let others = [self.run_at, self.due.filter(|_| self.run_at.is_none())];
-        others.into_iter().flatten().chain(running).chain(probes).chain([self.track_at]).min()
+        others
+            .into_iter()
+            .flatten()
+            .chain(running)
+            .chain(probes)
+            .chain([self.track_at])
+            .min()
     }
 
     /// Whether nothing was heard that would contradict the peer's death for so long.
     pub fn is_deaf(&self, now: Time, time: Time) -> bool {
-        self.heard.is_none_or(|heard| now.saturating_sub(heard) > time)
+        self.heard
+            .is_none_or(|heard| now.saturating_sub(heard) > time)
     }
 }

@@ -37,11 +37,16 @@ impl World {
         let node = &mut self.nodes[n];
         node.lives += 1;
         node.guard = Some(Guard::default());
-        let (high, low) = (node.rng.next(), node.rng.next());
+        let (high, low) = (node.rng.bits(), node.rng.bits());
         let incarnation: [u8; 16] = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
         let epochs = (0..2).filter_map(|i| Some((self.ids[i], node.disk[i]?)));
         let epochs: Vec<_> = epochs.collect();
-        let pair = Pair::new(settings, Incarnation(incarnation), &epochs, clock::instant(now));
+        let pair = Pair::new(
+            settings,
+            Incarnation(incarnation),
+            &epochs,
+            clock::instant(now),
+        );
         let pair = match self.bug {
             Some(bug) => pair.with_sabotage(Sabotage::with(bug)),
             None => pair,
@@ -71,6 +76,7 @@ impl World {
             sent: vec![None; self.config.links],
             rounds: std::collections::BTreeMap::new(),
             heard: None,
+            last_news: (0, 0),
             hears_since: None,
             peer_eligible: [false; 2],
             peer_active: [false; 2],
@@ -158,7 +164,11 @@ impl World {
                 self.probe(n, i, now);
             }
         }
-        if self.nodes[n].process.as_ref().is_some_and(|p| p.track_at <= now) {
+        if self.nodes[n]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.track_at <= now)
+        {
             self.look_at_tracks(n);
         }
         let jitter = self.config.jitter;
@@ -274,7 +284,9 @@ impl World {
         process.due = process.pair.next_timer().map(clock::local);
         let knows = attack.map(|_| process.pair.view(at).peer);
         if knew != knows {
-            self.fail("I9", |_| format!("node {n} knew {knew:?}, after an attack {knows:?}"));
+            self.fail("I9", |_| {
+                format!("node {n} knew {knew:?}, after an attack {knows:?}")
+            });
         }
         if let Some(expected) = expected {
             self.check_unimpressed(n, &expected, &actions);
@@ -286,13 +298,13 @@ impl World {
             self.check_batch(n, late, before, &actions);
         }
         for action in actions {
+            self.note_action(n, &action);
             self.act(n, now, action);
         }
-        if let Some(i) = done.and_then(|id| self.index(id)) {
-            if let Some(process) = &mut self.nodes[n].process {
-                process.steps[i].pop_front();
-                process.running[i] = None;
-            }
+        let done = done.and_then(|id| self.index(id));
+        if let (Some(i), Some(process)) = (done, &mut self.nodes[n].process) {
+            process.steps[i].pop_front();
+            process.running[i] = None;
         }
         for i in 0..2 {
             self.begin_step(n, i, now);
@@ -322,10 +334,31 @@ impl World {
             }
             _ => {}
         }
-        if self.trace.is_some() && !matches!(event, Event::Packet { .. } | Event::Timer | Event::Local { .. }) {
+        if self.trace.is_some()
+            && !matches!(
+                event,
+                Event::Packet { .. } | Event::Timer | Event::Local { .. }
+            )
+        {
             let text = format!("node {n} <- {event:?}");
             let text: String = text.chars().take(200).collect();
             self.log(|_| text);
+        }
+    }
+
+    /// The digest is that of FNV-1a, over words.
+    fn note_action(&mut self, n: usize, action: &Action) {
+        let word = match action {
+            Action::Send { bytes, .. } => {
+                let tag = bytes.last_chunk().copied().unwrap_or_default();
+                u64::from_be_bytes(tag)
+            }
+            Action::Do { epoch, .. } | Action::Transition { epoch, .. } => *epoch,
+            Action::Keep { .. } => 1,
+            _ => 2,
+        };
+        for word in [self.now, n as u64, word] {
+            self.digest = (self.digest ^ word).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
@@ -419,7 +452,9 @@ impl World {
         let after = self.checks.restart_after[n].max(MS);
         for i in 0..self.config.instances {
             if self.nodes[n].kernel.addresses[i].is_some() {
-                self.fail("I4", |_| format!("node {n} exits with addresses of instance {i}"));
+                self.fail("I4", |_| {
+                    format!("node {n} exits with addresses of instance {i}")
+                });
             }
         }
         self.kill_main(n, after);
@@ -458,7 +493,10 @@ impl World {
     /// A step of the main process has ended.
     fn finish(&mut self, n: usize, i: usize, now: Local) {
         let node = &mut self.nodes[n];
-        let Some((epoch, step)) = node.process.as_ref().and_then(|p| p.steps[i].front().copied())
+        let Some((epoch, step)) = node
+            .process
+            .as_ref()
+            .and_then(|p| p.steps[i].front().copied())
         else {
             return;
         };
@@ -521,10 +559,16 @@ impl World {
             let delay = self.rng.range(window / 500, window / 50);
             let event = Event::ProbeAnswer { instance: id, mac };
             self.schedule(self.now + delay, Coming::Tell(n, life, event));
-            let event = Event::ProbeReach { instance: id, serves };
+            let event = Event::ProbeReach {
+                instance: id,
+                serves,
+            };
             self.schedule(self.now + delay * 2, Coming::Tell(n, life, event));
         }
-        let probes = self.nodes[other].process.as_ref().is_some_and(|p| p.probes[i].is_some());
+        let probes = self.nodes[other]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.probes[i].is_some());
         if together && probes {
             let event = Event::RivalProbe {
                 instance: id,
@@ -546,7 +590,11 @@ impl World {
         let Some(process) = &mut node.process else {
             return;
         };
-        let reachable = if reached { total.saturating_sub(node.failed_targets) } else { 0 };
+        let reachable = if reached {
+            total.saturating_sub(node.failed_targets)
+        } else {
+            0
+        };
         if reachable > 0 {
             process.target_answered = Some(now);
         }

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub faults: u64,
     /// Takeovers.
     pub takeovers: u64,
+    /// Of all actions of the state machines and their times.
+    pub digest: u64,
     /// What was broken.
     pub failure: Option<Failure>,
     /// What happened, when asked for.
@@ -69,6 +71,7 @@ pub fn run_plan(
         time: world.now,
         faults: faults.len() as u64,
         takeovers: world.checks.takeovers,
+        digest: world.digest,
         failure: world.failure.take(),
         trace: world.trace.take().unwrap_or_default(),
     }
@@ -126,8 +129,15 @@ fn unsettled(world: &World, i: usize) -> Result<(), String> {
     let owner = owner(world, i).ok_or_else(|| format!("instance {i} has not one owner"))?;
     for n in 0..2 {
         let node = &world.nodes[n];
-        let process = node.process.as_ref().ok_or_else(|| format!("node {n} does not run"))?;
-        let wanted = if n == owner { State::Active } else { State::Standby };
+        let process = node
+            .process
+            .as_ref()
+            .ok_or_else(|| format!("node {n} does not run"))?;
+        let wanted = if n == owner {
+            State::Active
+        } else {
+            State::Standby
+        };
         if process.state[i] != wanted {
             return Err(format!("node {n} is {} for instance {i}", process.state[i]));
         }
@@ -136,9 +146,14 @@ fn unsettled(world: &World, i: usize) -> Result<(), String> {
         }
         let view = process.pair.view(crate::clock::instant(world.local(n)));
         let own = view.instances.get(i).ok_or("the view has no instance")?;
-        let peer = own.peer.ok_or_else(|| format!("node {n} knows nothing of its peer"))?;
+        let peer = own
+            .peer
+            .ok_or_else(|| format!("node {n} knows nothing of its peer"))?;
         if own.state != wanted || (peer.state == State::Active) == (n == owner) {
-            return Err(format!("node {n} thinks that it is {}, the peer {}", own.state, peer.state));
+            return Err(format!(
+                "node {n} thinks that it is {}, the peer {}",
+                own.state, peer.state
+            ));
         }
         let part = match (world.config.sync, n == owner) {
             (false, _) => SyncPart::None,
@@ -148,16 +163,23 @@ fn unsettled(world: &World, i: usize) -> Result<(), String> {
         let kernel = &node.kernel;
         let roles = (kernel.master[i], kernel.backup[i]);
         if roles != (part == SyncPart::Master, part == SyncPart::Backup) {
-            return Err(format!("node {n} has sync roles {roles:?} for instance {i}"));
+            return Err(format!(
+                "node {n} has sync roles {roles:?} for instance {i}"
+            ));
         }
         if kernel.table[i] != (n == owner || !world.config.cold) {
-            return Err(format!("node {n}: services of instance {i}: {}", kernel.table[i]));
+            return Err(format!(
+                "node {n}: services of instance {i}: {}",
+                kernel.table[i]
+            ));
         }
     }
     for client in 0..CLIENTS {
         let cached = world.segment.caches[client][i];
         if cached != Some(owner) {
-            return Err(format!("client {client} thinks that instance {i} is at {cached:?}"));
+            return Err(format!(
+                "client {client} thinks that instance {i} is at {cached:?}"
+            ));
         }
     }
     Ok(())
@@ -177,17 +199,33 @@ fn drill(world: &mut World, rng: &mut Rng) {
     // Clocks may be 2 % off.
     let loose = |time: Time| time * 103 / 100 + 5 * config.delay + 5 * config.jitter;
     let back = 3 * SECOND;
-    let memory = if config.suppression { config.lifetime() + SLACK + SECOND + 4 * config.dead() } else { 0 };
+    let memory = if config.suppression {
+        config.lifetime() + SLACK + SECOND + 4 * config.dead()
+    } else {
+        0
+    };
     let silence = config.dead() + config.interval();
     let loss = loose(silence + 2 * config.probe() + EXECUTION + memory);
     let (fault, invariant, bound) = match rng.below(5) {
         0 => (Fault::PowerOff(old, 2 * loss), "V1 power", loss),
-        1 => (Fault::Crash(old, back), "V1 crash", loose(EXECUTION + 20 * MS)),
+        1 => (
+            Fault::Crash(old, back),
+            "V1 crash",
+            loose(EXECUTION + 20 * MS),
+        ),
         2 => {
             let hang = loose(config.lifetime() + SLACK + 2 * config.probe() + EXECUTION + silence);
-            (Fault::PauseBoth(old, 2 * (hang + memory)), "V1 hang", hang + memory)
+            (
+                Fault::PauseBoth(old, 2 * (hang + memory)),
+                "V1 hang",
+                hang + memory,
+            )
         }
-        3 => (Fault::Operator(1 - old, Order::Takeover), "V3", loose(EXECUTION + 50 * MS)),
+        3 => (
+            Fault::Operator(1 - old, Order::Takeover),
+            "V3",
+            loose(EXECUTION + 50 * MS),
+        ),
         _ => (Fault::Stop(old, back), "V3", loose(EXECUTION + 50 * MS)),
     };
     world.log(|_| format!("DRILL {fault:?}"));
@@ -195,7 +233,9 @@ fn drill(world: &mut World, rng: &mut Rng) {
     world.apply(fault);
     while world.failure.is_none() && !world.nodes[1 - old].holds(0) {
         if world.now > since + bound {
-            world.fail(invariant, |_| format!("no owner {bound} ns after {fault:?}"));
+            world.fail(invariant, |_| {
+                format!("no owner {bound} ns after {fault:?}")
+            });
             return;
         }
         world.run_until(world.now + 2 * MS);
@@ -261,7 +301,9 @@ pub fn shrink(seed: u64, bug: Option<Bug>) -> (Vec<(Time, Fault)>, Outcome) {
     };
     let same = |faults: &[(Time, Fault)]| {
         let outcome = run_plan(seed, &config, faults, end, bug, false);
-        outcome.failure.is_some_and(|f| f.invariant == failure.invariant)
+        outcome
+            .failure
+            .is_some_and(|f| f.invariant == failure.invariant)
     };
     let mut chunk = faults.len().div_ceil(2).max(1);
     loop {
@@ -301,10 +343,17 @@ pub fn report(seed: u64, bug: Option<Bug>) -> String {
         text += &format!("{:>12.6} {fault:?}\n", *at as f64 / 1e9);
     }
     text += "the last of what happened:\n";
-    let lines = std::env::var("SIMULATOR_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
-    for line in outcome.trace.iter().skip(outcome.trace.len().saturating_sub(lines)) {
+    let lines = number("SIMULATOR_LINES", 60) as usize;
+    let skip = outcome.trace.len().saturating_sub(lines);
+    for line in outcome.trace.iter().skip(skip) {
         text += line;
         text += "\n";
     }
     text
+}
+
+/// A number from the environment.
+pub fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -100,6 +100,8 @@ pub struct World {
     pub now: Time,
     /// Calls of the state machines.
     pub events: u64,
+    /// Of all actions of the state machines and their times.
+    pub digest: u64,
     /// The nodes.
     pub nodes: [Node; 2],
     /// The service segment.
@@ -125,6 +127,8 @@ pub struct World {
     at_once: u32,
     /// Since when each direction of each link has been good.
     good_since: Vec<[Option<Time>; 2]>,
+    /// Until when links from a node were neither good nor cut.
+    pub(crate) weather: [Time; 2],
     /// Since when each node's main process has been running without a pause.
     pub(crate) awake_since: [Option<Time>; 2],
     /// Since when both nodes have been on one service segment.
@@ -141,10 +145,13 @@ impl World {
         bug: Option<Bug>,
         trace: bool,
     ) -> Self {
-        let watched = plan.iter().any(|(_, f)| matches!(f, Fault::Attack(..) | Fault::Link(..)));
+        let watched = plan
+            .iter()
+            .any(|(_, f)| matches!(f, Fault::Attack(..) | Fault::Link(..)));
         let mut world = Self {
             now: 0,
             events: 0,
+            digest: 0,
             nodes: [0, 1].map(|n| Node::new(n, seed, &config)),
             segment: Segment::default(),
             failure: None,
@@ -161,6 +168,7 @@ impl World {
             order: 0,
             at_once: 0,
             good_since: vec![[Some(0); 2]; config.links],
+            weather: [0; 2],
             awake_since: [None; 2],
             together_since: None,
             rng: Rng::new(seed, 3),
@@ -171,7 +179,11 @@ impl World {
             world.schedule(at, Coming::Fault(index));
         }
         for n in 0..2 {
-            let at = if world.rng.chance(700) { 0 } else { world.rng.below(world.config.wait() * 2) };
+            let at = if world.rng.chance(700) {
+                0
+            } else {
+                world.rng.below(world.config.wait() * 2)
+            };
             world.schedule_start(n, at);
         }
         world
@@ -237,9 +249,15 @@ impl World {
         let Some(Reverse(entry)) = self.queue.pop() else {
             return;
         };
-        self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
+        self.at_once = if entry.at > self.now {
+            0
+        } else {
+            self.at_once + 1
+        };
         if self.at_once > 20_000 {
-            self.fail("time", |w| format!("stands still at {:?} of {} s", entry.what, w.now / SECOND));
+            self.fail("time", |w| {
+                format!("stands still at {:?} of {} s", entry.what, w.now / SECOND)
+            });
         }
         self.now = self.now.max(entry.at);
         match entry.what {
@@ -286,7 +304,9 @@ impl World {
 
     fn set_wake(&mut self, n: usize) {
         let node = &self.nodes[n];
-        let at = node.next(&self.config).map(|local| node.clock.true_time(local).max(self.now));
+        let at = node
+            .next(&self.config)
+            .map(|local| node.clock.true_time(local).max(self.now));
         if at != node.wake_at {
             self.nodes[n].wake_at = at;
             self.nodes[n].wake += 1;
@@ -363,8 +383,16 @@ impl World {
 
     pub(crate) fn set_link(&mut self, link: usize, from: usize, quality: Quality) {
         if link < self.links.len() {
+            let good = good(&self.config);
+            let fine = |q: Quality| q.cut || q == good;
+            let was_fine = self.links.iter().all(|link| fine(link[from]));
             self.links[link][from] = quality;
-            let well = quality == good(&self.config);
+            if !self.links.iter().all(|link| fine(link[from])) {
+                self.weather[from] = Time::MAX;
+            } else if !was_fine {
+                self.weather[from] = self.now;
+            }
+            let well = quality == good;
             let since = self.good_since[link][from].unwrap_or(self.now);
             self.good_since[link][from] = well.then_some(since);
         }
@@ -379,7 +407,10 @@ impl World {
 
     pub(crate) fn cut_direction(&mut self, from: usize, cut: bool) {
         for link in 0..self.links.len() {
-            let quality = Quality { cut, ..self.links[link][from] };
+            let quality = Quality {
+                cut,
+                ..self.links[link][from]
+            };
             self.set_link(link, from, quality);
         }
     }
@@ -387,7 +418,11 @@ impl World {
     /// Since when some link has carried everything that a node sent.
     pub(crate) fn carried_since(&self, from: usize) -> Option<Time> {
         let shared = usize::from(self.config.service_link);
-        self.good_since.iter().skip(shared).filter_map(|link| link[from]).min()
+        self.good_since
+            .iter()
+            .skip(shared)
+            .filter_map(|link| link[from])
+            .min()
     }
 
     pub(crate) fn arrive(&mut self, to: usize, packet: Packet) {
@@ -409,6 +444,7 @@ impl World {
 impl World {
     /// Faults that were still to come do not come.
     pub(crate) fn forget_faults(&mut self) {
-        self.queue.retain(|Reverse(entry)| !matches!(entry.what, Coming::Fault(_)));
+        self.queue
+            .retain(|Reverse(entry)| !matches!(entry.what, Coming::Fault(_)));
     }
 }

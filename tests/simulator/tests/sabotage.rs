@@ -1,8 +1,10 @@
 //! The proof that the simulator bites: every deliberate bug of the state machine is found
 //! within a million events.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+#![expect(clippy::print_stdout, reason = "what was done is part of the result")]
+
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use simulator::failover::sabotage::Bug;
 use simulator::run::run;
@@ -16,7 +18,11 @@ fn hunt(bug: Bug) -> Result<(u64, u64, String), u64> {
         let outcome = run(seed, Some(bug));
         events += outcome.events;
         if let Some(failure) = outcome.failure {
-            return Ok((events, seed, format!("{}: {}", failure.invariant, failure.text)));
+            return Ok((
+                events,
+                seed,
+                format!("{}: {}", failure.invariant, failure.text),
+            ));
         }
         if events > LIMIT {
             break;
