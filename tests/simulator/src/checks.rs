@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Local;
 use crate::config::{EXECUTION, MS, SECOND, SECRET, Time};
 use crate::failover::{Action, Reason, State, Step};
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::packet;
 use crate::world::World;
 
@@ -519,7 +519,9 @@ impl World {
         let Some(process) = &self.nodes[n].process else {
             return;
         };
-        let hears = calm && !process.is_deaf(self.now, self.config.dead() * 3 / 10);
+        let deaf = |process: &Process| process.is_deaf(self.now, self.config.dead() * 3 / 10);
+        let other = self.nodes[1 - n].process.as_ref();
+        let hears = calm && !deaf(process) && other.is_some_and(|other| !deaf(other));
         let frozen = process.frozen.is_some_and(|end| end > now);
         let voluntary = matches!(reason, Reason::HandedOver | Reason::Fault);
         if hears && matches!(reason, Reason::Isolated | Reason::NotHeard) {
