@@ -26,8 +26,8 @@ pub const AGAIN: Time = 100 * MS;
 pub enum Request {
     /// It is alive: addresses may stay until then.
     Keep(Local, Vec<(usize, Vec<u8>)>),
-    /// A step of an instance.
-    Step(usize, u64, Step),
+    /// A step of an instance, asked for at that time.
+    Step(usize, u64, Step, Local),
 }
 
 /// Addresses of an instance that the guard holds.

@@ -477,7 +477,7 @@ impl World {
             | Step::Announce
             | Step::CancelAnnouncements => {
                 process.running[i] = Some(None);
-                self.ask_guard(n, now, Request::Step(i, epoch, step));
+                self.ask_guard(n, now, Request::Step(i, epoch, step, now));
             }
             _ => {
                 let time = match step {

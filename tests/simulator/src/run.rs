@@ -206,6 +206,9 @@ fn drill(world: &mut World, rng: &mut Rng) {
     };
     let silence = config.dead() + config.interval();
     let loss = loose(silence + 2 * config.probe() + EXECUTION + memory);
+    if rng.chance(150) {
+        return one_way_drill(world, old);
+    }
     let (fault, invariant, bound) = match rng.below(5) {
         0 => (Fault::PowerOff(old, 2 * loss), "V1 power", loss),
         1 => (
@@ -241,6 +244,18 @@ fn drill(world: &mut World, rng: &mut Rng) {
         world.run_until(world.now + 2 * MS);
     }
     world.run_until(since + 2 * (loss + config.lifetime() + SLACK) + memory * 2 + back);
+    if world.failure.is_none() {
+        world.heal();
+        converge(world);
+    }
+}
+
+/// The peer does not hear the owner any more, nor can it see it: I2.
+fn one_way_drill(world: &mut World, old: usize) {
+    world.log(|_| "DRILL one way".to_owned());
+    world.apply(Fault::OneWay(old, true));
+    world.apply(Fault::Service(1 - old, false));
+    world.run_until(world.now + 4 * world.config.dead());
     if world.failure.is_none() {
         world.heal();
         converge(world);
