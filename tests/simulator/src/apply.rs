@@ -2,7 +2,7 @@
 
 use crate::config::{MS, SECOND, Time};
 use crate::failover::{Command, Event};
-use crate::fault::{Fault, Order, good};
+use crate::fault::{Attack, Fault, Order, good};
 use crate::kernel::Kernel;
 use crate::node::Input;
 use crate::world::{Coming, Which, World};
@@ -66,6 +66,9 @@ impl World {
             Fault::Ready(n, on) => self.nodes[n].ready = on,
             Fault::Operator(n, order) => self.order(n, order),
             Fault::Reload(n, variant) => self.reload(n, variant),
+            // On a clock that stood still nothing is as old as it is.
+            Fault::Attack(n, Attack::Withheld, _)
+                if self.nodes[n].standing || self.nodes[n].stood_until.is_some() => {}
             Fault::Attack(n, attack, packets) => {
                 // Certainly older than what the receiver takes for fresh.
                 let longer = self.nodes.iter().any(|node| node.variant == 3);
