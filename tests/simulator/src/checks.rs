@@ -151,6 +151,8 @@ impl World {
 
     /// Looks at what must hold between any two events.
     pub(crate) fn check_state(&mut self) {
+        let able = self.executes();
+        self.executes_since = able.then(|| self.executes_since.unwrap_or(self.now));
         let together = self.same_segment();
         self.together_since = together.then(|| self.together_since.unwrap_or(self.now));
         for n in 0..2 {
@@ -211,7 +213,8 @@ impl World {
         };
         if let Some(heard) = heard.filter(|_| self.executes()) {
             let limit = 2 * self.config.interval() + EXECUTION + 6 * self.config.delay;
-            if self.now > since.max(heard) + limit {
+            let able = self.executes_since.unwrap_or(self.now);
+            if self.now > since.max(heard).max(able) + limit {
                 self.fail("V2", |_| format!("both nodes still hold instance {i}"));
             }
         }

@@ -131,6 +131,8 @@ pub struct World {
     pub(crate) weather: [Time; 2],
     /// Since when each node's main process has been running without a pause.
     pub(crate) awake_since: [Option<Time>; 2],
+    /// Since when nothing has hindered the nodes from giving up addresses.
+    pub(crate) executes_since: Option<Time>,
     /// Since when both nodes have been on one service segment.
     pub(crate) together_since: Option<Time>,
     pub(crate) rng: Rng,
@@ -170,6 +172,7 @@ impl World {
             good_since: vec![[Some(0); 2]; config.links],
             weather: [0; 2],
             awake_since: [None; 2],
+            executes_since: None,
             together_since: None,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
