@@ -71,7 +71,7 @@ impl World {
                 if self.nodes[n].standing || self.nodes[n].stood_until.is_some() => {}
             Fault::Attack(n, attack, packets) => {
                 // Certainly older than what the receiver takes for fresh.
-                let longer = self.nodes.iter().any(|node| node.variant == 3);
+                let longer = self.nodes.iter().any(|node| node.longer);
                 let limit = self.config.dead() * if longer { 17 } else { 11 } / 10;
                 let stale_before = self.now.saturating_sub(limit);
                 for _ in 0..packets {
@@ -113,6 +113,7 @@ impl World {
 
     fn reload(&mut self, n: usize, variant: u8) {
         self.nodes[n].variant = variant;
+        self.nodes[n].longer |= variant == 3;
         let settings = Box::new(self.config.settings(n, variant));
         self.tell(n, Input::Event(Event::Reconfigured(settings)));
     }

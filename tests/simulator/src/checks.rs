@@ -113,7 +113,7 @@ impl World {
         // Not by a link that was bad anyway.
         let calm_at = self.weather[n].saturating_add(2 * self.config.dead());
         let heard = heard && met && process.heard > Some(calm_at);
-        let calm = process.frozen.is_none() && self.nodes.iter().all(|node| node.variant != 3);
+        let calm = process.frozen.is_none() && self.nodes.iter().all(|node| !node.longer);
         heard && calm && self.executes() && process.state[i] == State::Active && {
             let served = self.checks.active_since[n][i];
             // It has heard as an owner, from a peer that could serve, that it is heard: it
@@ -347,7 +347,7 @@ impl World {
         if drains {
             let text = format!("node {n} has not looked around and does {action:?}");
             self.fail("I5", |_| text);
-        } else if late > self.config.dead() * 6 / 10 && self.nodes[n].variant != 3 {
+        } else if late > self.config.dead() * 6 / 10 && !self.nodes[n].longer {
             let text =
                 format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
             self.fail("I5", |_| text);
@@ -374,7 +374,7 @@ impl World {
         if shows_secret(bytes) {
             self.fail("I18", |_| format!("node {n} sends the key"));
         }
-        let variant = self.nodes[n].variant;
+        let longer = self.nodes[n].longer;
         let limit = self.config.interval() * 3 / 2 + self.config.jitter * 2 + MS;
         let Some(process) = &mut self.nodes[n].process else {
             return;
@@ -384,7 +384,7 @@ impl World {
         };
         let last = sent.replace(now);
         let gap = last.map_or(0, |last| now.saturating_sub(last));
-        if gap > limit && variant != 3 {
+        if gap > limit && !longer {
             self.fail("V8", |_| {
                 format!("node {n} was silent on link {link} for {gap} ns")
             });

@@ -155,7 +155,7 @@ impl World {
             };
             if process.running[i].flatten().is_some_and(|end| end <= now) {
                 process.running[i] = Some(None);
-                self.finish(n, i, now);
+                self.finish(n, i);
             }
             let Some(process) = &self.nodes[n].process else {
                 return;
@@ -200,7 +200,7 @@ impl World {
                 Some(Input::Event(event)) => self.feed(n, event, None),
                 Some(Input::ProbeStarted(i)) => {
                     let instance = self.ids[i];
-                    let works = self.nodes[n].carrier && !self.nodes[n].kernel.isolated;
+                    let works = self.nodes[n].carrier;
                     let result = if works {
                         Ok(())
                     } else {
@@ -491,7 +491,7 @@ impl World {
     }
 
     /// A step of the main process has ended.
-    fn finish(&mut self, n: usize, i: usize, now: Local) {
+    fn finish(&mut self, n: usize, i: usize) {
         let node = &mut self.nodes[n];
         let Some((epoch, step)) = node
             .process
@@ -519,7 +519,7 @@ impl World {
                 kernel.master[i] = part == SyncPart::Master;
                 kernel.backup[i] = part == SyncPart::Backup;
             }),
-            Step::Isolate { attempt } => kernel.isolate(attempt),
+            Step::Isolate { attempt } => kernel.isolate(i, attempt),
             _ => Ok(()),
         };
         let instance = self.ids[i];
@@ -529,7 +529,6 @@ impl World {
             step,
             result,
         };
-        let _ = now;
         self.tell(n, Input::Event(done));
     }
 
