@@ -1,12 +1,14 @@
 //! Everything that can happen within small bounds.
 
+#![expect(clippy::print_stdout, reason = "what was done is part of the result")]
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use simulator::config::{Config, MS, SECOND, Time};
 use simulator::failover::State;
 use simulator::fault::{Fault, Order, Quality, good};
-use simulator::run::{Demand, converge, finish};
+use simulator::run::{Demand, converge, finish, number};
 use simulator::world::{Failure, Fate, World};
 
 /// What was looked at.
@@ -40,7 +42,12 @@ fn judge(mut world: World, history: &dyn Fn() -> String, count: &mut Count) {
     }
     count.histories += 1;
     count.events += world.events;
-    if let Some(Failure { invariant, text, at }) = world.failure {
+    if let Some(Failure {
+        invariant,
+        text,
+        at,
+    }) = world.failure
+    {
         panic!("{invariant} at {at} ns: {text}\nafter {}", history());
     }
 }
@@ -77,10 +84,6 @@ fn kinds(config: &Config) -> Vec<Fault> {
         ]);
     }
     kinds
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// All sequences of so many faults at so many moments, a third of the dead interval apart.
@@ -181,11 +184,31 @@ fn every_order_of_few_packets_ends_well() {
         world.apply(fault);
         world
     };
-    let owner = usize::from(rest.nodes[1].process.as_ref().is_some_and(|p| p.state[0] == State::Active));
+    let owner = usize::from(
+        rest.nodes[1]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.state[0] == State::Active),
+    );
     fates(&start, depth, "start", &mut count);
-    fates(&after(Fault::Operator(1 - owner, Order::Takeover)), depth, "takeover", &mut count);
-    fates(&after(Fault::Crash(owner, 100 * MS)), depth, "crash", &mut count);
-    fates(&after(Fault::Stop(owner, 100 * MS)), depth, "stop", &mut count);
+    fates(
+        &after(Fault::Operator(1 - owner, Order::Takeover)),
+        depth,
+        "takeover",
+        &mut count,
+    );
+    fates(
+        &after(Fault::Crash(owner, 100 * MS)),
+        depth,
+        "crash",
+        &mut count,
+    );
+    fates(
+        &after(Fault::Stop(owner, 100 * MS)),
+        depth,
+        "stop",
+        &mut count,
+    );
     println!(
         "{} histories: 4 situations, {depth} packets, each of which arrives, is lost or is \
          overtaken; {} events, {:.1} s",
