@@ -12,6 +12,8 @@ use std::process::Command;
 
 #[path = "cli/failover.rs"]
 mod failover;
+#[path = "cli/operator.rs"]
+mod operator;
 #[path = "cli/parity.rs"]
 mod parity;
 #[path = "cli/yaml.rs"]
@@ -104,7 +106,10 @@ fn every_command_is_explained() {
         "plan",
         "check",
         "reload",
+        "failover",
         "ldirectord",
+        "cl_status",
+        "LVSSyncDaemonSwap",
     ] {
         assert!(
             help.contains(&format!("\n  {command} ")),

@@ -46,7 +46,7 @@ pub(super) enum Command {
     /// Prepare a real server for direct routing: run there
     #[command(subcommand)]
     Realserver(Realserver),
-    /// The active/standby pair: its keys
+    /// The active/standby pair: its state, orders to it, its keys
     #[command(subcommand)]
     Failover(Failover),
     /// Have the running director read its configuration again
@@ -62,7 +62,24 @@ pub(super) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Heartbeat's `cl_status`: hbstatus, listnodes, nodestatus NODE, rscstatus, …
+    #[command(name = "cl_status", disable_help_flag = true)]
+    ClStatus {
+        /// Options and words of `cl_status`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Heartbeat's resource script: `master status`, `backup status`
+    #[command(name = "LVSSyncDaemonSwap", disable_help_flag = true)]
+    SyncDaemonSwap {
+        /// Words of `LVSSyncDaemonSwap`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
+
+/// Names the control socket where no option does.
+pub(super) const SOCKET_VARIABLE: &str = "DIRECTORD_SOCKET";
 
 /// `directord run`.
 #[derive(Debug, Args)]
@@ -97,7 +114,12 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct Socket {
     /// The director's control socket
-    #[arg(long, default_value = DEFAULT_SOCKET, value_name = "PATH")]
+    #[arg(
+        long,
+        env = SOCKET_VARIABLE,
+        default_value = DEFAULT_SOCKET,
+        value_name = "PATH"
+    )]
     pub(super) socket: PathBuf,
 }
 

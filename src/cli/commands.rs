@@ -54,7 +54,9 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
             crate::director::guard::run().context("guard")?;
             Ok(Exit::Success)
         }
-        Command::Ldirectord { .. } => unreachable!("the personality has its own main"),
+        Command::Ldirectord { .. } | Command::ClStatus { .. } | Command::SyncDaemonSwap { .. } => {
+            unreachable!("the personalities have mains of their own")
+        }
     }
 }
 
@@ -207,7 +209,7 @@ fn status_of(options: &args::Status) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
+pub(super) fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
     match error {
         ClientError::NotRunning { .. } => {
             complain(&format!("directord: {error}"));

@@ -6,6 +6,7 @@ mod commands;
 mod daemon;
 pub mod exit;
 mod failover;
+mod heartbeat;
 pub mod ldirectord;
 pub mod listing;
 pub mod logging;
@@ -14,7 +15,7 @@ mod plan;
 mod realserver;
 mod status;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -24,11 +25,14 @@ use args::{Arguments, Command};
 use exit::Exit;
 
 /// Runs the program and returns its exit code. The first argument's file name decides
-/// whether it is `directord` or answers as `ldirectord`.
+/// whether it is `directord` or answers as `ldirectord`, `cl_status` or `LVSSyncDaemonSwap`.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called = arguments.first().map(Path::new).and_then(Path::file_name);
-    if called.is_some_and(|name| name == "ldirectord") {
-        return personality::main(&arguments);
+    match called.and_then(OsStr::to_str) {
+        Some("ldirectord") => return personality::main(&arguments),
+        Some("cl_status") => return heartbeat::cl_status(&arguments[1..]),
+        Some("LVSSyncDaemonSwap") => return heartbeat::sync_daemon_swap(&arguments[1..]),
+        _ => {}
     }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -39,12 +43,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             return if usage { Exit::Usage } else { Exit::Success }.into();
         }
     };
-    if let Command::Ldirectord { arguments } = arguments.command {
-        let name = OsString::from("ldirectord");
-        let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
-        return personality::main(&arguments);
-    }
-    match commands::run(arguments.command) {
+    let command = match arguments.command {
+        Command::Ldirectord { arguments } => {
+            let name = OsString::from("ldirectord");
+            let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
+            return personality::main(&arguments);
+        }
+        Command::ClStatus { arguments } => return heartbeat::cl_status(&arguments),
+        Command::SyncDaemonSwap { arguments } => return heartbeat::sync_daemon_swap(&arguments),
+        command => command,
+    };
+    match commands::run(command) {
         Ok(exit) => exit.into(),
         Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
         Err(error) => {

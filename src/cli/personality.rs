@@ -4,13 +4,20 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use super::args::SOCKET_VARIABLE;
+use super::commands::runtime;
 use super::daemon::DEFAULT_STATE;
 use super::daemon::{self, Daemon, LogChoice};
-use super::ldirectord::{self, Complaint, Host, Limits, Paths, Reading, Ready, RunOptions};
+use super::ldirectord::{self, Complaint, Host, Limits, Paths, Reading, Ready, Role, RunOptions};
 use crate::config::{Diagnostic, LogTarget, Severity};
-use crate::control::DEFAULT_SOCKET;
+use crate::control::{Client, DEFAULT_SOCKET};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
+use crate::director::status::Status;
+
+/// How long `status` waits for a director that is a node of a pair.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs as `ldirectord`; the first argument is the program's name.
 pub(super) fn main(arguments: &[OsString]) -> ExitCode {
@@ -18,6 +25,7 @@ pub(super) fn main(arguments: &[OsString]) -> ExitCode {
         paths: Paths::default(),
         limits: Limits::default(),
         read: &read,
+        pair: &role,
         daemon: &run,
     };
     ldirectord::main(arguments, &host)
@@ -55,6 +63,33 @@ fn read(path: &Path) -> Reading {
             }
         }
     }
+}
+
+/// What the director of this host does with a configuration as a node of a pair.
+fn role(path: &Path) -> Option<Role> {
+    let socket = std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from);
+    let client = Client::new(&socket.unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)));
+    let status = runtime().ok()?.block_on(async {
+        let answer = tokio::time::timeout(PATIENCE, client.status()).await;
+        answer.ok()?.ok()
+    })?;
+    role_of(&status, path, &|path| path.canonicalize().ok())
+}
+
+fn role_of(
+    status: &Status,
+    path: &Path,
+    canonical: &dyn Fn(&Path) -> Option<PathBuf>,
+) -> Option<Role> {
+    let wanted = canonical(path)?;
+    let mut files = status.files.iter().map(Path::new);
+    let pair = status.pair.as_ref()?;
+    files
+        .any(|file| canonical(file).as_ref() == Some(&wanted))
+        .then(|| Role {
+            pid: status.pid,
+            active: pair.instances.iter().any(|one| one.state == "active"),
+        })
 }
 
 fn findings(error: &LoadError) -> (Vec<Complaint>, Complaint) {
@@ -112,5 +147,41 @@ fn socket_of(instance: &str) -> PathBuf {
         default.to_owned()
     } else {
         default.with_file_name(format!("{instance}.sock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::failover::sample;
+    use super::*;
+
+    #[test]
+    fn a_configuration_runs_where_the_pair_serves_it() {
+        let mut status = Status {
+            version: "1.0".to_owned(),
+            pid: 7,
+            config: "/etc/directord/directord.yaml".to_owned(),
+            files: vec![
+                "/etc/directord/directord.yaml".to_owned(),
+                "/etc/ha.d/ldirectord.cf".to_owned(),
+            ],
+            uptime_seconds: 1.0,
+            reload_error: None,
+            kernel_error: None,
+            services: Vec::new(),
+            pair: Some(sample::active()),
+        };
+        let known = |path: &Path| path.is_absolute().then(|| path.to_owned());
+        let role = |status: &Status, path: &str| {
+            role_of(status, Path::new(path), &known).map(|role| (role.pid, role.active))
+        };
+        assert_eq!(role(&status, "/etc/ha.d/ldirectord.cf"), Some((7, true)));
+        assert_eq!(role(&status, "/etc/ha.d/other.cf"), None);
+        assert_eq!(role(&status, "gone.cf"), None);
+        status.pair = Some(sample::standby());
+        let yaml = "/etc/directord/directord.yaml";
+        assert_eq!(role(&status, yaml), Some((7, false)));
+        status.pair = None;
+        assert_eq!(role(&status, yaml), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::failover;
 use crate::director::status::{ServerStatus, ServiceStatus, Status};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
@@ -41,7 +42,8 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         return (Verdict::Critical, error.clone());
     }
     let services = &status.services;
-    let bad = services.iter().find_map(|service| {
+    let bad = services.iter().filter(|service| !service.passive);
+    let bad = bad.clone().find_map(|service| {
         let why = if !service.in_kernel || service.refused_attempts > 0 {
             "is not in the kernel as it should be"
         } else if service.in_service == 0 && service.configured > 0 {
@@ -73,7 +75,11 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         let error = status.reload_error.as_ref()?;
         Some((Verdict::Warning, format!("the last reload failed: {error}")))
     };
-    bad.or_else(reload)
+    let pair = status.pair.as_ref().map(failover::verdict);
+    let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
+    bad.or_else(|| of_pair(Verdict::Critical))
+        .or_else(reload)
+        .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
         .or_else(drift)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
@@ -97,6 +103,18 @@ pub(super) fn text(status: &Status) -> String {
         line(
             &mut out,
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
+        );
+    }
+    if let Some(pair) = &status.pair {
+        let (verdict, why) = failover::verdict(pair);
+        let word = match verdict {
+            Verdict::Good => "pair",
+            Verdict::Warning | Verdict::Critical => "PAIR",
+        };
+        let why = failover::plain(&why);
+        line(
+            &mut out,
+            format_args!("{word} {} (node {}): {why}", pair.cluster, pair.node),
         );
     }
     let width = status
@@ -128,7 +146,12 @@ fn service_line(service: &ServiceStatus) -> String {
         let word = if fallback.active { "SERVING" } else { "ready" };
         text.push_str(&format!(", fallback {} {word}", fallback.server));
     }
-    if !service.in_kernel {
+    if service.passive {
+        text.push_str(", cold standby");
+        if service.in_kernel {
+            text.push_str(", still in the kernel");
+        }
+    } else if !service.in_kernel {
         text.push_str(", NOT IN THE KERNEL");
     }
     if service.refused_attempts > 0 {
@@ -220,6 +243,7 @@ mod tests {
             version: "1.0".to_owned(),
             pid: 7,
             config: "/etc/ha.d/ldirectord.cf".to_owned(),
+            files: vec!["/etc/ha.d/ldirectord.cf".to_owned()],
             uptime_seconds: 4000.0,
             reload_error: None,
             kernel_error: None,
@@ -228,6 +252,7 @@ mod tests {
                 service: "tcp:192.0.2.100:80".to_owned(),
                 scheduler: "rr".to_owned(),
                 in_kernel: true,
+                passive: false,
                 in_service: 1,
                 configured: 2,
                 fallback: Some(FallbackStatus {
@@ -263,6 +288,48 @@ mod tests {
         state.services[0].servers[0].weight_without_hand = Some(1);
         assert_eq!(verdict(&state).0, Verdict::Warning);
         state.services[0].in_service = 0;
+        assert_eq!(verdict(&state).0, Verdict::Critical);
+    }
+
+    #[test]
+    fn the_services_of_a_cold_standby_are_not_faulty() {
+        let mut state = status();
+        let service = &mut state.services[0];
+        service.servers.remove(1);
+        service.passive = true;
+        service.in_kernel = false;
+        service.in_service = 0;
+        service.servers[0].weight_in_kernel = None;
+        service.servers[0].weight_wanted = None;
+        assert_eq!(verdict(&state).0, Verdict::Good);
+        let shown = text(&state);
+        assert!(
+            shown.contains("fallback 127.0.0.1:80 ready, cold standby\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("192.0.2.21:80  up            3m12s  out "),
+            "{shown}"
+        );
+        state.services[0].passive = false;
+        assert_eq!(verdict(&state).0, Verdict::Critical);
+    }
+
+    #[test]
+    fn the_pair_has_a_line_and_a_say() {
+        let mut state = status();
+        state.services[0].servers.remove(1);
+        let mut pair = failover::sample::active();
+        state.pair = Some(pair.clone());
+        assert_eq!(verdict(&state).0, Verdict::Good);
+        let line = "\npair web (node loadb1): web active here\n";
+        assert!(text(&state).contains(line), "{}", text(&state));
+        pair.peer.alive = false;
+        state.pair = Some(pair.clone());
+        assert_eq!(verdict(&state).0, Verdict::Warning);
+        assert!(text(&state).contains("\nPAIR web (node loadb1): peer loadb2 is lost"));
+        pair.instances[0].owner = "nobody".to_owned();
+        state.pair = Some(pair);
         assert_eq!(verdict(&state).0, Verdict::Critical);
     }
 }

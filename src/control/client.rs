@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::director::pair::order::Order;
+use crate::director::pair::report::SyncReport;
+use crate::director::pair::status::PairStatus;
 use crate::director::status::Status;
 
 /// Longest answer accepted: the status of tens of thousands of servers.
@@ -51,16 +56,45 @@ impl Client {
 
     /// The director's state.
     pub async fn status(&self) -> Result<Status, ClientError> {
-        let body = self.request(Method::GET, "/v1/status").await?;
-        serde_json::from_slice(&body).map_err(|error| ClientError::Protocol(error.to_string()))
+        self.get("/v1/status").await
+    }
+
+    /// The state of the pair; refused when the director is not a node of one.
+    pub async fn pair(&self) -> Result<PairStatus, ClientError> {
+        self.get("/v1/failover").await
+    }
+
+    /// What the kernel of the director's host synchronises.
+    pub async fn sync(&self) -> Result<SyncReport, ClientError> {
+        self.get("/v1/failover/sync").await
+    }
+
+    /// Gives an order to the pair; returns what was done.
+    pub async fn order(&self, order: &Order) -> Result<String, ClientError> {
+        let order = serde_json::to_vec(order).expect("an order is texts and numbers");
+        let body = self.request(Method::POST, "/v1/failover", order).await?;
+        let answer: Done = read(&body)?;
+        Ok(answer.done)
     }
 
     /// Has the configuration read again; returns when it is in force.
     pub async fn reload(&self) -> Result<(), ClientError> {
-        self.request(Method::POST, "/v1/reload").await.map(drop)
+        let body = Vec::new();
+        self.request(Method::POST, "/v1/reload", body)
+            .await
+            .map(drop)
     }
 
-    async fn request(&self, method: Method, path: &str) -> Result<Bytes, ClientError> {
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        read(&self.request(Method::GET, path, Vec::new()).await?)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, ClientError> {
         let stream =
             UnixStream::connect(&self.path)
                 .await
@@ -68,13 +102,28 @@ impl Client {
                     path: self.path.clone(),
                     error,
                 })?;
-        tokio::time::timeout(ANSWER_TIME, exchange(stream, method, path))
+        tokio::time::timeout(ANSWER_TIME, exchange(stream, method, path, body))
             .await
             .map_err(|_| ClientError::Protocol("none came in time".to_owned()))?
     }
 }
 
-async fn exchange(stream: UnixStream, method: Method, path: &str) -> Result<Bytes, ClientError> {
+/// Answer to an order that was carried out.
+#[derive(Deserialize)]
+struct Done {
+    done: String,
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| ClientError::Protocol(error.to_string()))
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<Bytes, ClientError> {
     let protocol = |error: hyper::Error| ClientError::Protocol(error.to_string());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
@@ -84,7 +133,7 @@ async fn exchange(stream: UnixStream, method: Method, path: &str) -> Result<Byte
         .method(method)
         .uri(path)
         .header(hyper::header::HOST, "directord")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(Bytes::from(body)))
         .expect("method, path and host are well formed");
     let response = sender.send_request(request).await.map_err(protocol)?;
     let status = response.status();

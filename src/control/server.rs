@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::director::Command;
+use crate::director::pair::order::Order;
 
 /// Connections served at a time; further ones wait.
 const CONNECTIONS: usize = 64;
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 8 * 1024;
+/// Bytes of a request's body.
+const BODY_BYTES: usize = 4 * 1024;
 /// Header lines of a request.
 const HEADERS: usize = 64;
 /// Time for a request's head, and for the whole connection.
@@ -157,10 +161,17 @@ async fn answer(
 ) -> Response<Full<Bytes>> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => match ask(director, Command::Status).await {
-            Some(status) => match serde_json::to_vec(&status) {
-                Ok(body) => json(StatusCode::OK, body),
-                Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-            },
+            Some(status) => document(&status),
+            None => gone(),
+        },
+        (&Method::GET, "/v1/failover") => match ask(director, Command::PairStatus).await {
+            Some(Some(status)) => document(&status),
+            Some(None) => refusal(StatusCode::CONFLICT, NO_PAIR),
+            None => gone(),
+        },
+        (&Method::POST, "/v1/failover") => order(request, director).await,
+        (&Method::GET, "/v1/failover/sync") => match ask(director, Command::Sync).await {
+            Some(report) => document(&report),
             None => gone(),
         },
         (&Method::POST, "/v1/reload") => match ask(director, Command::Reload).await {
@@ -168,11 +179,49 @@ async fn answer(
             Some(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
             None => gone(),
         },
-        (_, "/v1/status" | "/v1/reload") => refusal(
+        (_, "/v1/status" | "/v1/reload" | "/v1/failover" | "/v1/failover/sync") => refusal(
             StatusCode::METHOD_NOT_ALLOWED,
             "this path does not know that method",
         ),
         _ => refusal(StatusCode::NOT_FOUND, "no such path"),
+    }
+}
+
+/// What the pair's commands and status say where there is none.
+const NO_PAIR: &str = "this director is not a node of a pair";
+
+/// Carries an operator's order out.
+async fn order(
+    request: Request<Incoming>,
+    director: &mpsc::Sender<Command>,
+) -> Response<Full<Bytes>> {
+    let body = match Limited::new(request.into_body(), BODY_BYTES)
+        .collect()
+        .await
+    {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                &format!("the order could not be read (at most {BODY_BYTES} bytes): {error}"),
+            );
+        }
+    };
+    let command = match Order::parse(&body).and_then(|order| order.command()) {
+        Ok(command) => command,
+        Err(reason) => return refusal(StatusCode::BAD_REQUEST, &reason),
+    };
+    match ask(director, |reply| Command::Pair(command, reply)).await {
+        Some(Ok(done)) => document(&serde_json::json!({ "done": done })),
+        Some(Err(reason)) => refusal(StatusCode::CONFLICT, &reason),
+        None => gone(),
+    }
+}
+
+fn document(content: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(content) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 

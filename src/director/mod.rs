@@ -36,4 +36,8 @@ pub enum Command {
     Reload(oneshot::Sender<Result<(), String>>),
     /// An operator's wish for the pair: what was done, or why not.
     Pair(failover::Command, oneshot::Sender<pair::Answer>),
+    /// The state of the pair alone; `None` when this director is not a node of one.
+    PairStatus(oneshot::Sender<Option<pair::status::PairStatus>>),
+    /// What the kernel synchronises.
+    Sync(oneshot::Sender<pair::report::SyncReport>),
 }

@@ -393,6 +393,8 @@ impl Director {
         match command {
             Command::Status(reply) => self.answer_status(reply),
             Command::Pair(command, reply) => self.pass_command(command, reply),
+            Command::PairStatus(reply) => self.answer_pair_status(reply),
+            Command::Sync(reply) => self.answer_sync(reply),
             Command::Reload(reply) => self.reload(Some(reply)),
         }
     }
@@ -455,6 +457,12 @@ impl Director {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             config: self.file.path.display().to_string(),
+            files: self
+                .file
+                .fingerprint
+                .files()
+                .map(|path| path.display().to_string())
+                .collect(),
             uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),

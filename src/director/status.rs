@@ -14,6 +14,9 @@ pub struct Status {
     pub pid: u32,
     /// The configuration in force.
     pub config: String,
+    /// Every file it was read from, that one first.
+    #[serde(default)]
+    pub files: Vec<String>,
     /// Seconds since the director started.
     pub uptime_seconds: f64,
     /// Why the newest configuration file could not be taken into force, if so.
@@ -35,6 +38,9 @@ pub struct ServiceStatus {
     pub scheduler: String,
     /// Whether the kernel holds the service.
     pub in_kernel: bool,
+    /// The service is kept out of the kernel: its instance is a cold standby here.
+    #[serde(default)]
+    pub passive: bool,
     /// Real servers with connections coming in: weight above 0 in the kernel.
     pub in_service: usize,
     /// Configured real servers.

@@ -37,7 +37,7 @@ pub enum Action {
         /// What.
         step: Step,
     },
-    /// Ask for the addresses of an instance every [probe window][w] until
+    /// Ask for the addresses of an instance three times per [probe window][w] until
     /// [`Action::StopProbe`]; the first requests at once, answered by
     /// [`super::Event::ProbeStarted`].
     ///

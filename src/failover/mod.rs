@@ -49,6 +49,7 @@ mod bounded;
 mod context;
 pub mod event;
 mod instance;
+mod node;
 mod order;
 mod outbox;
 mod pair;

@@ -3,19 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::action::{Action, AlarmKind};
-use super::advert::{self, Frame, Incarnation, Refusal, Signer};
+use super::advert::{self, Incarnation, Signer};
 use super::context::Context;
-use super::event::{Command, Event, Mac};
+use super::event::{Command, Event};
 use super::instance::Instance;
+use super::node::Node;
 use super::outbox::Outbox;
-use super::peer::{Accepted, Peer, Presence, Receiver, Sent};
+use super::peer::{Peer, Sent};
 use super::sabotage::{Bug, Sabotage};
 use super::settings::{InstanceId, InstanceSettings, MAX_INSTANCES, Settings};
 use super::transmit::Transmitter;
-use super::view::{Freeze, LinkState};
+use super::view::Freeze;
 
-/// Least time between two answers to a node that has not verified itself.
-const CHALLENGE_GAP: Duration = Duration::from_millis(100);
 /// A stop is over after this, whatever is left.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Most hardware addresses of our own that are recognised.
@@ -40,35 +39,6 @@ pub struct Pair {
 pub(super) struct Slot {
     pub(super) settings: InstanceSettings,
     pub(super) instance: Instance,
-}
-
-/// Everything but the instances.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "conditions of the process, independent of each other"
-)]
-pub(super) struct Node {
-    pub(super) settings: Settings,
-    pub(super) signer: Signer,
-    pub(super) cluster: [u8; 8],
-    pub(super) incarnation: Incarnation,
-    pub(super) peer: Peer,
-    pub(super) sent: Sent,
-    pub(super) transmitter: Transmitter,
-    pub(super) own_macs: Vec<Mac>,
-    pub(super) frozen: Freeze,
-    /// When a stop is over at the latest.
-    pub(super) stopping: Option<Instant>,
-    /// This process was late and does not know what it missed; when it asked last.
-    pub(super) suspect: bool,
-    drain_asked: Option<Instant>,
-    pub(super) started: bool,
-    exited: bool,
-    /// The peer was alive in the last step.
-    peer_alive: bool,
-    pub(super) sabotage: Sabotage,
-    pub(super) out: Outbox,
 }
 
 impl Pair {
@@ -163,10 +133,20 @@ impl Pair {
     fn check_lateness(&mut self, now: Instant) {
         let node = &mut self.node;
         let dead_after = node.settings.timing.dead_after;
-        let late = self
+        let lateness = self
             .armed
-            .is_some_and(|at| now.saturating_duration_since(at) > dead_after / 2);
-        if !late || node.sabotage.is(Bug::NoLateRule) {
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        if node.sabotage.is(Bug::NoLateRule) {
+            return;
+        }
+        // Requests were not sent and answers not read: a shorter stall already makes the
+        // silence of a probe worthless.
+        if lateness > node.settings.timing.probe_window / 4 {
+            for slot in &mut self.slots {
+                slot.instance.probe_anew(now);
+            }
+        }
+        if lateness <= dead_after / 2 {
             return;
         }
         let lost = node
@@ -374,159 +354,5 @@ impl Pair {
             instance.deadlines(&context).for_each(&mut consider);
         }
         Some(due)
-    }
-}
-
-impl Node {
-    pub(super) fn dead_after(&self) -> Duration {
-        self.peer.dead_after(self.settings.timing.dead_after)
-    }
-
-    /// What an instance sees.
-    pub(super) fn context<'a>(&'a mut self, me: &'a InstanceSettings, now: Instant) -> Context<'a> {
-        let dead_after = self.dead_after();
-        let presence = self.peer.presence(now, dead_after);
-        let alive = presence == Presence::Alive;
-        let advert = self.peer.advert().filter(|_| alive);
-        Context {
-            now,
-            me,
-            incarnation: self.incarnation,
-            own_macs: &self.own_macs,
-            dead_after,
-            presence,
-            record: advert.and_then(|advert| advert.record(me.id)).copied(),
-            frozen: self.frozen != Freeze::No,
-            stopping: self.stopping.is_some(),
-            suspect: self.suspect,
-            sabotage: self.sabotage,
-            settings: &self.settings,
-            peer: &self.peer,
-            out: &mut self.out,
-        }
-    }
-
-    fn receive(&mut self, link: usize, bytes: &[u8], now: Instant) {
-        let settings = &self.settings;
-        let name = settings.links.get(link);
-        let receiver = Receiver {
-            now,
-            frame: Frame {
-                cluster: self.cluster,
-                nodes: [settings.peer.id, settings.local.id],
-                link,
-                sabotage: self.sabotage,
-            },
-            signer: &self.signer,
-            incarnation: self.incarnation,
-            sent: &self.sent,
-            dead_after: self.peer.dead_after(settings.timing.dead_after),
-        };
-        match self.peer.receive(bytes, &receiver) {
-            Ok(Accepted::News { ask, restarted }) => {
-                self.out.wanted |= ask || restarted;
-                self.look_at_news(now);
-            }
-            Err(Refusal::Unverified) => {
-                let last = self.sent.last_at();
-                let due = |at: Instant| now.saturating_duration_since(at) >= CHALLENGE_GAP;
-                self.out.wanted |= last.is_none_or(due);
-            }
-            Err(refusal @ (Refusal::Key | Refusal::Tag | Refusal::Malformed)) => {
-                self.out.alarm(now, AlarmKind::Refused, || {
-                    let link = name.map_or("?", String::as_str);
-                    format!("link {link}: packet refused: {refusal}")
-                });
-            }
-            Ok(Accepted::Copy) | Err(_) => {}
-        }
-    }
-
-    /// What may be wrong with a peer that is otherwise well.
-    fn look_at_news(&mut self, now: Instant) {
-        let Some(advert) = self.peer.advert() else {
-            return;
-        };
-        let peer = &self.settings.peer.name;
-        if advert.sender == self.settings.local.id {
-            self.out.alarm(now, AlarmKind::DuplicateNode, || {
-                format!("both nodes say that they are number {}", advert.sender)
-            });
-        }
-        if advert.digest != self.settings.digest {
-            self.out.alarm(now, AlarmKind::ConfigMismatch, || {
-                format!("{peer} has another configuration; nothing moves but after a fault")
-            });
-        }
-        if advert.unheard {
-            self.out.alarm(now, AlarmKind::OneWay, || {
-                format!("{peer} is heard, but does not hear this node on any link")
-            });
-        }
-    }
-
-    /// Alarms about the peer and the links.
-    fn watch_peer(&mut self, now: Instant) {
-        let dead_after = self.dead_after();
-        let presence = self.peer.presence(now, dead_after);
-        let peer = &self.settings.peer.name;
-        if self.peer_alive && presence == Presence::Silent {
-            self.out.alarm(now, AlarmKind::PeerLost, || {
-                format!("nothing heard from {peer} on any link for {dead_after:?}")
-            });
-        }
-        match presence {
-            Presence::Alive => self.peer_alive = true,
-            Presence::Silent => self.peer_alive = false,
-            Presence::Unsure => {}
-        }
-        for index in 0..self.peer.links.len() {
-            let state = self.peer.link_state(index, now, dead_after);
-            let alive = presence == Presence::Alive;
-            if self.peer.links[index].watch(state, alive, now, dead_after) {
-                let link = self.peer.links[index].name();
-                let what = match state {
-                    LinkState::OnlyIn => "carries only what the peer sends",
-                    LinkState::OnlyOut => "carries only what this node sends",
-                    LinkState::Up | LinkState::Down => "carries nothing",
-                };
-                self.out
-                    .alarm(now, AlarmKind::Link, || format!("link {link} {what}"));
-            }
-        }
-    }
-
-    fn thaw(&mut self, now: Instant) {
-        if matches!(self.frozen, Freeze::Until(until) if now >= until) {
-            self.frozen = Freeze::No;
-        }
-    }
-
-    fn ask_drain(&mut self, now: Instant) {
-        self.drain_asked = Some(now);
-        self.out.push(Action::Drain);
-    }
-
-    /// The answer may have got lost.
-    fn drain_again(&mut self, now: Instant) {
-        let interval = self.settings.timing.advert_interval;
-        let overdue = |at: Instant| now.saturating_duration_since(at) >= interval;
-        if self.suspect && self.drain_asked.is_none_or(overdue) {
-            self.ask_drain(now);
-        }
-    }
-
-    /// The moments at which the peer's silence means something more.
-    fn silences(&self, now: Instant) -> [Instant; 5] {
-        let dead_after = self.dead_after();
-        let from = now.checked_sub(self.peer.silence(now)).unwrap_or(now);
-        [
-            dead_after / 2,
-            dead_after * 6 / 10,
-            dead_after * 4 / 5,
-            dead_after,
-            dead_after * 2,
-        ]
-        .map(|silence| from + silence)
     }
 }

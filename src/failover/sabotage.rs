@@ -36,7 +36,7 @@ pub enum Bug {
     IgnoreEligibility,
     /// Two owners go on serving.
     NoYield,
-    /// A node whose addresses cannot be removed says that it has released them.
+    /// A removal that failed is taken for one that worked.
     ReleasedWhenBlocked,
     /// The number of moves is not limited.
     NoPin,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::action::Action;
 use super::advert::{self, Advert, FAREWELL, Record};
 use super::bounded::Bounded;
-use super::pair::{Node, Slot};
+use super::node::Node;
+use super::pair::Slot;
 use super::settings::{InstanceId, MAX_INSTANCES};
 
 type Records = Bounded<Record, MAX_INSTANCES>;
@@ -84,7 +85,7 @@ impl Node {
             unheard: self.peer.is_known() && self.peer.silence(now) >= dead_after * 4 / 5,
             incarnation: self.incarnation,
             sequence,
-            echo: self.peer.echo(now),
+            echo: self.peer.echo(now, sequence),
             heard: self.peer.heard_links(now, dead_after),
             interval: settings.timing.advert_interval,
             dead_after: settings.timing.dead_after,

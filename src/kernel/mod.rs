@@ -14,6 +14,7 @@
 
 pub mod address;
 pub mod carrier;
+pub mod connections;
 mod error;
 pub mod fake;
 pub mod host;

@@ -94,6 +94,6 @@ fn every_row_has_a_proof_or_a_reason() {
         assert!(!columns[2].trim().is_empty(), "{row}");
         assert!(ids.insert(columns[0]), "twice: {row}");
     }
-    // The checklist has this many rows.
-    assert_eq!(ids.len(), 246);
+    // The checklist of ldirectord has this many rows; theirs are the names with a hyphen.
+    assert_eq!(ids.iter().filter(|id| id.contains('-')).count(), 246);
 }

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use directord::cli::ldirectord::{
-    self, Complaint, Host, Limits, Paths, Reading, Ready, RunOptions,
+    self, Complaint, Host, Limits, Paths, Reading, Ready, Role, RunOptions,
 };
 use nix::sys::signal::{SigSet, Signal};
 
@@ -45,9 +45,20 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
             stop: limit,
         },
         read: &read,
+        pair: &|_| pair(&root),
         daemon: &|options, ready| daemon(&root, &options, ready),
     };
     ldirectord::main(arguments, &host)
+}
+
+/// What `role` in the directory of the bench says: `active 4711` or `standby 4711`.
+fn pair(root: &Path) -> Option<Role> {
+    let text = fs::read_to_string(root.join("role")).ok()?;
+    let (word, pid) = text.split_once(' ')?;
+    Some(Role {
+        pid: pid.parse().unwrap(),
+        active: word == "active",
+    })
 }
 
 fn signals() -> SigSet {

@@ -31,6 +31,7 @@ tests! {
         help_version_and_usage
         status_of_a_stopped_instance
         status_of_a_stale_pid_file
+        status_on_the_nodes_of_a_pair
         configuration_lookup
         a_missing_configuration
         stopped_instances_and_the_other_actions

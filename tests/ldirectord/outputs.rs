@@ -62,6 +62,16 @@ pub(crate) fn status_of_a_stale_pid_file(bench: &Bench) {
     );
 }
 
+pub(crate) fn status_on_the_nodes_of_a_pair(bench: &Bench) {
+    let path = bench.configuration("");
+    let stopped = format!("ldirectord is stopped for {path}\n");
+    let running = format!("ldirectord for {path} is running with pid: 4711\n");
+    fs::write(bench.path("role"), "active 4711").unwrap();
+    assert_eq!(bench.run(&[&path, "status"]), done(0, "", &running));
+    fs::write(bench.path("role"), "standby 4711").unwrap();
+    assert_eq!(bench.run(&[&path, "status"]), done(3, &stopped, ""));
+}
+
 pub(crate) fn configuration_lookup(bench: &Bench) {
     let stopped = |place: &str| {
         let path = bench.path(place);

@@ -110,7 +110,15 @@ impl Session<'_> {
     pub(super) fn status(&mut self, loaded: &Loaded) -> Exit {
         let path = loaded.path.display();
         let state = self.instance.state();
-        if let State::Running(pid) = state {
+        let served = || {
+            let role = (self.host.pair)(&loaded.path).filter(|role| role.active)?;
+            Some(role.pid.to_string())
+        };
+        let running = match state {
+            State::Running(pid) => Some(pid.to_string()),
+            State::Stopped | State::Stale => served(),
+        };
+        if let Some(pid) = running {
             let message = format!("ldirectord for {path} is running with pid: {pid}");
             self.complain(&message);
             self.status_of_children(&loaded.reading.execute);

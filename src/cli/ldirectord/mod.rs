@@ -110,6 +110,15 @@ impl Default for Paths {
     }
 }
 
+/// What a node of a pair does with a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// The director's process.
+    pub pid: u32,
+    /// Whether it serves some of it. Under Heartbeat ldirectord ran on such a node only.
+    pub active: bool,
+}
+
 /// How long actions wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -136,6 +145,9 @@ pub struct Host<'a> {
     pub limits: Limits,
     /// Reads a configuration.
     pub read: &'a dyn Fn(&Path) -> Reading,
+    /// Who serves what a configuration describes, where `directord run` looks after it as a
+    /// node of a pair; asked when no instance with a pid file does.
+    pub pair: &'a dyn Fn(&Path) -> Option<Role>,
     /// Runs the daemon until it is told to end.
     pub daemon: &'a dyn Fn(RunOptions, Ready) -> anyhow::Result<()>,
 }

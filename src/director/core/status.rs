@@ -39,8 +39,10 @@ impl Core {
                 .and_then(|e| e.destinations.get(server))
                 .is_some_and(|d| d.weight > 0)
         };
+        let passive = self.passive.contains(key);
+        let wanted = (!passive).then_some(&wanted);
         let servers: Vec<_> = (0..managed.reals.len())
-            .map(|index| self.server_status(managed, index, entry, &wanted, now, last_round))
+            .map(|index| self.server_status(managed, index, entry, wanted, now, last_round))
             .collect();
         let fallback = virtual_service
             .fallback
@@ -58,6 +60,7 @@ impl Core {
                 .as_ref()
                 .map_or_else(|| "none".to_owned(), ToString::to_string),
             in_kernel: entry.is_some(),
+            passive,
             in_service: virtual_service
                 .reals
                 .iter()
@@ -78,7 +81,7 @@ impl Core {
         managed: &Managed,
         index: usize,
         entry: Option<&Entry>,
-        wanted: &Entry,
+        wanted: Option<&Entry>,
         now: Instant,
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> ServerStatus {
@@ -97,7 +100,7 @@ impl Core {
             reason: machine.reason().map(ToString::to_string),
             failures: machine.failures(),
             failure_limit: managed.virtual_service.failure_count,
-            weight_wanted: weight(wanted),
+            weight_wanted: wanted.and_then(weight),
             weight_in_kernel: entry.and_then(weight),
             weight_without_hand: real.hand_weight.map(|_| without_hand),
             check: managed

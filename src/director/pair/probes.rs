@@ -1,18 +1,22 @@
 //! Asking the network whether somebody has the addresses of an instance.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::check;
 use crate::failover::{Event, InstanceId, Mac};
 use crate::kernel::neighbour::{self, Claim, Said};
-use crate::model::InterfaceName;
 use crate::model::pair::Instance;
+use crate::model::{InterfaceName, Outcome, Probe, ProbeKind};
 
 /// Questions within one probe window, so that one lost frame decides nothing.
 const QUESTIONS: u32 = 3;
+/// Least time between two pings while an address is probed.
+const REACH_PAUSE: Duration = Duration::from_millis(200);
 
 /// The probes that run. Dropping one ends it.
 #[derive(Debug, Default)]
@@ -56,6 +60,10 @@ impl Probes {
                 Err(error) => result = Err(error.to_string()),
             }
         }
+        if let Some(vip) = instance.addresses.first() {
+            let task = tokio::spawn(reach(id, vip.address, window, events.clone()));
+            tasks.push(task.abort_handle());
+        }
         self.0.insert(id, Running(tasks));
         // The thread outlives its probes.
         let _ = events.send(Event::ProbeStarted {
@@ -73,7 +81,7 @@ impl Probes {
 /// A probe that has asked once, and the MAC it asks with; `None` where nobody asks.
 fn open(
     interface: &InterfaceName,
-    addresses: Vec<std::net::IpAddr>,
+    addresses: Vec<IpAddr>,
 ) -> Result<Option<(neighbour::Probe, Mac)>, crate::kernel::host::Error> {
     let Some(port) = neighbour::Port::open(interface)? else {
         return Ok(None);
@@ -112,6 +120,38 @@ async fn ask(
                 }
             }
         }
+    }
+}
+
+/// Asks whether anything behind the address answers: a switch or router may answer for an
+/// owner that is gone. Pings, since a stalled owner's kernel still answers those.
+async fn reach(
+    instance: InstanceId,
+    address: IpAddr,
+    window: Duration,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let pause = window.max(REACH_PAUSE);
+    let kind = ProbeKind::Ping { attempts: 1 };
+    let ping = Probe {
+        kind,
+        timeout: pause,
+    };
+    loop {
+        let next = Instant::now() + pause;
+        let report = check::run((address, 0).into(), &ping).await;
+        let serves = match report.outcome {
+            Outcome::Up => Some(true),
+            Outcome::Down(_) => Some(false),
+            // A fault of this host says nothing about the other one.
+            Outcome::Inconclusive(_) => None,
+        };
+        if let Some(serves) = serves
+            && events.send(Event::ProbeReach { instance, serves }).is_err()
+        {
+            return;
+        }
+        tokio::time::sleep_until(next.into()).await;
     }
 }
 

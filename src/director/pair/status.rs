@@ -9,7 +9,7 @@ use super::node::Node;
 use super::tracks;
 use crate::failover::view::{Freeze, InstanceView, LinkState, LinkView, Owner, View};
 use crate::failover::{AlarmKind, InstanceId};
-use crate::model::pair::{Effect, Standby};
+use crate::model::pair::{Effect, NodeId, Pair, Standby};
 
 /// State of a node of a pair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct PairStatus {
     pub suspect: bool,
     /// Nothing moves on this node unless a node is lost: `no`, `for 120 s` or `until unfreeze`.
     pub frozen: String,
+    /// Times and limits of the protocol.
+    pub timing: TimingStatus,
     /// The other node.
     pub peer: PeerStatus,
     /// In the order of the configuration.
@@ -36,6 +38,26 @@ pub struct PairStatus {
     pub history: Vec<TransitionStatus>,
     /// What is wrong with the file of epochs.
     pub epochs_problem: Option<String>,
+}
+
+/// Times of the protocol, in seconds, and its limit of moves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimingStatus {
+    /// Between two adverts.
+    pub advert_interval: f64,
+    /// Silence on all links after which the peer counts as dead.
+    pub dead_after: f64,
+    /// How long an address is asked for before it is claimed.
+    pub probe_window: f64,
+    /// How long the kernel keeps an address that nobody refreshes.
+    pub address_lifetime: f64,
+    /// How long a node that hears nobody waits after its start.
+    pub start_wait: f64,
+    /// How long a better node has to be ready until it takes over; `None` when it never does
+    /// by itself.
+    pub preempt_delay: Option<f64>,
+    /// Moves of an instance in a while that pin it when there are more.
+    pub max_moves: u8,
 }
 
 /// The other node.
@@ -97,6 +119,8 @@ pub struct InstanceStatus {
     pub owner: String,
     /// Priority, weights and preference included.
     pub priority: u8,
+    /// The node that should serve when both could.
+    pub preferred: Option<String>,
     /// Its addresses.
     pub addresses: Vec<String>,
     /// `warm` or `cold`.
@@ -232,6 +256,7 @@ impl Node {
             node_id: view.node_id.0,
             suspect: view.suspect,
             frozen: frozen(view.frozen, now),
+            timing: timing(&self.plan.pair),
             peer: peer(&view),
             links: view.links.iter().zip(&sockets).map(link).collect(),
             instances: view
@@ -287,6 +312,9 @@ impl Node {
             epoch: view.epoch,
             owner: owner(view.owner).to_owned(),
             priority: view.priority,
+            preferred: configured
+                .and_then(|instance| instance.prefer)
+                .map(|id| name_of_node(&self.plan.pair, id)),
             addresses: configured
                 .iter()
                 .flat_map(|instance| &instance.addresses)
@@ -328,6 +356,28 @@ impl Node {
             explanation: view.explanation.clone(),
         }
     }
+}
+
+fn timing(pair: &Pair) -> TimingStatus {
+    let (timing, preempt) = (&pair.timing, &pair.preempt);
+    TimingStatus {
+        advert_interval: timing.advert_interval.as_secs_f64(),
+        dead_after: timing.dead_after.as_secs_f64(),
+        probe_window: timing.probe_window.as_secs_f64(),
+        address_lifetime: timing.address_lifetime.as_secs_f64(),
+        start_wait: timing.start_wait.as_secs_f64(),
+        preempt_delay: preempt.enabled.then_some(preempt.delay.as_secs_f64()),
+        max_moves: timing.max_moves,
+    }
+}
+
+fn name_of_node(pair: &Pair, id: NodeId) -> String {
+    let node = if pair.peer.id == id {
+        &pair.peer
+    } else {
+        &pair.local
+    };
+    node.name.clone()
 }
 
 fn frozen(freeze: Freeze, now: Instant) -> String {

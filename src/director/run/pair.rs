@@ -10,10 +10,12 @@ use crate::config::Config;
 use crate::model::ServiceKey;
 use crate::model::pair::{Instance, Pair, Standby, TrackKind};
 
+use super::super::pair::report::{SyncReport, report};
+use super::super::pair::status::PairStatus;
 use super::super::pair::{Answer, Handle, Plan, Request, Wish};
 use super::super::status::Status;
 use super::{Director, Loaded, Member};
-use crate::failover::Command;
+use crate::failover::{Command, InstanceId};
 
 /// How long a takeover waits for the kernel to take a table: longer than any table takes
 /// that is warm, shorter than a client's patience.
@@ -91,6 +93,21 @@ impl Side {
         self.told_available.clear();
     }
 
+    /// What to say of a command for an instance that is not there.
+    fn unknown_instance(&self, command: &Command) -> Option<String> {
+        let (Command::Standby { instance, .. }
+        | Command::Takeover { instance }
+        | Command::Cleanup { instance }) = command
+        else {
+            return None;
+        };
+        let wanted = (*instance)?;
+        let names: Vec<&str> = self.instances.iter().map(|i| i.name.as_str()).collect();
+        let known = names.iter().any(|name| InstanceId::of(name) == wanted);
+        let refusal = || format!("there is no such instance; there are: {}", names.join(", "));
+        (!known).then(refusal)
+    }
+
     /// Services that are to be kept out of the kernel.
     fn passive(&self) -> BTreeSet<ServiceKey> {
         let absent = self.instances.iter().filter(|instance| {
@@ -147,12 +164,7 @@ impl Director {
     /// Answers with everything that is known, the pair's thread asked.
     pub(super) fn answer_status(&self, reply: oneshot::Sender<Status>) {
         let mut status = self.status(Instant::now());
-        let side = self.pair.as_ref().filter(|side| !side.ended);
-        let answer = side.map(|side| {
-            let (sender, answer) = oneshot::channel();
-            side.handle.send(Request::Status(sender));
-            answer
-        });
+        let answer = self.ask_pair();
         tokio::spawn(async move {
             if let Some(answer) = answer {
                 status.pair = answer.await.ok();
@@ -162,14 +174,48 @@ impl Director {
         });
     }
 
+    /// Answers with the state of the pair alone, which costs little however many services
+    /// there are.
+    pub(super) fn answer_pair_status(&self, reply: oneshot::Sender<Option<PairStatus>>) {
+        let answer = self.ask_pair();
+        tokio::spawn(async move {
+            let status = match answer {
+                Some(answer) => answer.await.ok(),
+                None => None,
+            };
+            // The client may have gone meanwhile.
+            let _ = reply.send(status);
+        });
+    }
+
+    /// Answers with what the kernel synchronises.
+    pub(super) fn answer_sync(&self, reply: oneshot::Sender<SyncReport>) {
+        let kernel = self.kernel.clone();
+        tokio::spawn(async move {
+            // The client may have gone meanwhile.
+            let _ = reply.send(report(&kernel).await);
+        });
+    }
+
+    fn ask_pair(&self) -> Option<oneshot::Receiver<PairStatus>> {
+        let side = self.pair.as_ref().filter(|side| !side.ended)?;
+        let (sender, answer) = oneshot::channel();
+        side.handle.send(Request::Status(sender));
+        Some(answer)
+    }
+
     /// Passes an operator's wish on to the pair.
     pub(super) fn pass_command(&self, command: Command, reply: oneshot::Sender<Answer>) {
-        match self.pair.as_ref().filter(|side| !side.ended) {
-            Some(side) => side.handle.send(Request::Command(command, reply)),
-            None => {
-                let _ = reply.send(Err("this director is not a node of a pair".to_owned()));
-            }
-        }
+        let side = self.pair.as_ref().filter(|side| !side.ended);
+        let refusal = match side {
+            None => "this director is not a node of a pair".to_owned(),
+            Some(side) => match side.unknown_instance(&command) {
+                None => return side.handle.send(Request::Command(command, reply)),
+                Some(refusal) => refusal,
+            },
+        };
+        // The client may have gone meanwhile.
+        let _ = reply.send(Err(refusal));
     }
 
     /// The next wish of the pair's thread; never, without a pair.

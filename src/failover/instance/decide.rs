@@ -43,8 +43,8 @@ impl Instance {
             return;
         };
         self.highest = self.highest.max(record.epoch);
-        if !record.state.is_passive() && record.state != State::Init {
-            self.peer_acquired = Some(record.epoch);
+        if record.state == State::Active && self.state.is_passive() {
+            self.peer_served = Some(record.epoch);
         }
         if record.state == State::Active && self.state != State::Active {
             self.note_owner(Side::Peer, context);
@@ -145,12 +145,14 @@ impl Instance {
     }
 
     fn can_claim(&self, context: &Context<'_>) -> bool {
-        self.may_claim(context) && context.now >= self.claim_after
+        self.may_claim(context) && context.now >= self.claim_after.max(self.stand_off)
     }
 
     /// The peer is there and, as far as it says, does not serve: hand-over or election.
     fn consider_peer(&mut self, context: &mut Context<'_>) {
-        let handed_over = context.record.is_some_and(|r| self.is_handed_over(&r));
+        // The peer does not claim for a while after it has said so, but then it may.
+        let fresh = context.peer.said_within(context.now, context.dead_after);
+        let handed_over = fresh && context.record.is_some_and(|r| self.is_handed_over(&r));
         if handed_over && self.is_eligible(context) {
             self.new_epoch(context);
             return self.acquire(Reason::PeerReleased, context);
@@ -174,16 +176,14 @@ impl Instance {
     }
 
     /// The peer was seen to serve, and its kernel has confirmed that the addresses of that
-    /// claim are gone. Claims that ended in `Probe` added none and do not count, however new.
-    /// One of our own that got further and is as new was in vain too: then the election
-    /// decides.
+    /// claim are gone. Neither a claim of ours that ended in `Probe` and so added none matters,
+    /// however new, nor one that the peer's service has outlived. Never true on both nodes.
     fn is_handed_over(&self, record: &Record) -> bool {
         let gone = matches!(
             record.state,
             State::Release | State::Standby | State::Fault | State::Wait
         );
-        let newest = self.peer_acquired == Some(record.epoch) && record.epoch > self.acquired;
-        gone && record.flags.released && newest
+        gone && record.flags.released && self.peer_served == Some(record.epoch)
     }
 
     fn consider_silence(&mut self, context: &mut Context<'_>) {
@@ -217,7 +217,7 @@ impl Instance {
 
     /// The steps of a takeover begin; the epoch is already on its way to disk.
     pub(super) fn acquire(&mut self, reason: Reason, context: &mut Context<'_>) {
-        self.acquired = self.epoch;
+        self.peer_served = None;
         self.plan_takeover(context);
         self.enter(State::Acquire, reason, context);
     }

@@ -1,9 +1,11 @@
-//! One instance on this node: its state, and what rules the node out.
+//! One instance on this node: its state, and what happens to it from outside.
 
 mod damping;
 mod decide;
+mod operator;
 mod probe;
 mod report;
+mod standing;
 mod state;
 mod steps;
 
@@ -12,22 +14,18 @@ use std::time::{Duration, Instant};
 pub use state::{Reason, State};
 
 use super::action::{Action, AlarmKind, HookKind};
-use super::advert::{Flags, Record};
+use super::advert::Record;
 use super::bounded::Bounded;
 use super::context::Context;
 use super::event::Local;
-use super::order::Standing;
-use super::peer::Presence;
 use super::sabotage::Bug;
 use super::settings::InstanceId;
-use super::view::{HistoryEntry, Obstacle};
+use super::view::HistoryEntry;
 use damping::{Failures, Moves, Side};
 use probe::Probe;
 use steps::Steps;
 
-/// How long an operator's wish for a takeover lasts.
-const TAKEOVER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a claim is objected to after it was heard last.
+/// Least time between two announcements against somebody else who uses an address.
 const DEFENCE_GAP: Duration = Duration::from_secs(10);
 
 /// The state machine of an instance.
@@ -45,12 +43,11 @@ pub(super) struct Instance {
     pub(super) epoch: u64,
     /// Highest seen on either node.
     highest: u64,
-    /// Of this life's last claim that was not given up while it only asked.
-    acquired: u64,
-    /// Of the last such claim of the peer that this life has seen.
-    peer_acquired: Option<u64>,
-    /// The addresses of `epoch` are gone, confirmed, and were not added since.
-    released: bool,
+    /// At which the peer was last seen to serve while this node did not, and has not claimed
+    /// since.
+    peer_served: Option<u64>,
+    /// Since when the addresses of `epoch` are gone, confirmed, and were not added.
+    released: Option<Instant>,
     /// An address may be in the kernel.
     added: bool,
     /// The other node was told to stand off.
@@ -67,8 +64,10 @@ pub(super) struct Instance {
     better_since: Option<Instant>,
     /// Since when the peer has more working tracks than this owner.
     worse_since: Option<Instant>,
-    /// No claim before.
+    /// No claim before, after a failure.
     claim_after: Instant,
+    /// No claim before, because the peer may still act on what this node has released.
+    stand_off: Instant,
     /// Announcements to be repeated.
     announce_at: Bounded<Instant, 4>,
     /// The peer serves too, and this node wins.
@@ -99,9 +98,8 @@ impl Instance {
             reason: None,
             epoch,
             highest: epoch,
-            acquired: 0,
-            peer_acquired: None,
-            released: false,
+            peer_served: None,
+            released: None,
             added: true,
             hold: false,
             local: None,
@@ -113,6 +111,7 @@ impl Instance {
             better_since: None,
             worse_since: None,
             claim_after: now,
+            stand_off: now,
             announce_at: Bounded::new(),
             rivalled: false,
             alone: false,
@@ -128,182 +127,6 @@ impl Instance {
         };
         instance.plan_clean_start();
         instance
-    }
-
-    /// Nothing rules this node out: [`Self::obstacles`] without words. An owner does not lose
-    /// its role because a new track has no result yet.
-    fn is_eligible(&self, context: &Context<'_>) -> bool {
-        let serves = matches!(self.state, State::Acquire | State::Active);
-        let willing = !self.admin_standby && !context.stopping && !self.leaving;
-        willing && self.is_sound(context) && (serves || self.is_judged())
-    }
-
-    fn may_claim(&self, context: &Context<'_>) -> bool {
-        self.is_eligible(context) || context.sabotage.is(Bug::IgnoreEligibility)
-    }
-
-    /// The tracks have all been looked at.
-    fn is_judged(&self) -> bool {
-        self.local.as_ref().is_some_and(|local| local.unknown == 0)
-    }
-
-    /// No fault of this node.
-    fn is_sound(&self, context: &Context<'_>) -> bool {
-        let local = self.local.as_ref().is_none_or(|local| {
-            local.fault.is_none()
-                && local.carrier
-                && !(context.me.strict && local.reachable < local.total)
-        });
-        local && self.failures.excluded(context.now).is_none()
-    }
-
-    /// What rules this node out, for an operator.
-    pub(super) fn obstacles(&self, context: &Context<'_>) -> Vec<Obstacle> {
-        let mut list = Vec::new();
-        match &self.local {
-            None => list.push(Obstacle::NoTracks),
-            Some(local) => {
-                let failed = local.total.saturating_sub(local.reachable);
-                if local.unknown > 0 {
-                    list.push(Obstacle::Unknown(local.unknown));
-                }
-                list.extend(local.fault.clone().map(Obstacle::Fault));
-                if !local.carrier {
-                    list.push(Obstacle::Carrier);
-                }
-                if context.me.strict && failed > 0 {
-                    list.push(Obstacle::Strict(failed));
-                }
-            }
-        }
-        if self.admin_standby {
-            list.push(Obstacle::AdminStandby);
-        }
-        if let Some((count, remaining)) = self.failures.excluded(context.now) {
-            list.push(Obstacle::Failures { count, remaining });
-        }
-        if context.stopping {
-            list.push(Obstacle::Stopping);
-        }
-        list
-    }
-
-    fn is_ready(&self) -> bool {
-        let prepared = self.steps.is_done() && self.settle_at.is_none();
-        prepared && self.local.as_ref().is_some_and(|local| local.ready)
-    }
-
-    /// What the other node is told.
-    pub(super) fn record(&self, context: &Context<'_>) -> Record {
-        let (reachable, total) = self.tracks();
-        let frozen = context.frozen;
-        Record {
-            instance: self.id,
-            epoch: self.epoch,
-            state: self.state,
-            priority: self.priority(context),
-            flags: Flags {
-                eligible: self.is_eligible(context),
-                ready: self.is_ready(),
-                frozen,
-                admin_standby: self.admin_standby,
-                claim: matches!(self.state, State::Probe | State::Acquire),
-                hold: self.hold,
-                released: self.released || self.says_released_early(context),
-                wants_handover: self.wants_handover(context),
-                takeover: self.takeover.is_some(),
-                pinned: self.moves.pinned(context.now).is_some(),
-            },
-            reachable,
-            total,
-            addresses: context.me.addresses,
-        }
-    }
-
-    fn says_released_early(&self, context: &Context<'_>) -> bool {
-        context.sabotage.is(Bug::ReleasedTooEarly) && self.state == State::Release
-    }
-
-    /// What the other node is told when this process is gone and the guard has removed the
-    /// addresses.
-    pub(super) fn farewell(&self, context: &Context<'_>) -> Record {
-        let mut record = self.record(context);
-        let flags = Flags {
-            frozen: record.flags.frozen,
-            pinned: record.flags.pinned,
-            released: self.holds(),
-            ..Flags::default()
-        };
-        record.flags = flags;
-        if self.holds() {
-            record.state = State::Release;
-        } else if self.state == State::Probe {
-            record.state = State::Standby;
-        }
-        record
-    }
-
-    /// Whether the guard may have addresses of it.
-    pub(super) fn holds(&self) -> bool {
-        match self.state {
-            State::Acquire | State::Active => true,
-            State::Release | State::Blocked => self.added,
-            _ => false,
-        }
-    }
-
-    /// Mandatory tracks that have not failed, and all.
-    fn tracks(&self) -> (u8, u8) {
-        let local = self.local.as_ref();
-        local.map_or((0, 0), |l| {
-            (l.reachable.saturating_add(l.unknown).min(l.total), l.total)
-        })
-    }
-
-    fn priority(&self, context: &Context<'_>) -> u8 {
-        let weight = self.local.as_ref().map_or(0, |local| local.weight);
-        context.settings.priority(context.me, weight)
-    }
-
-    fn standing(&self, context: &Context<'_>) -> Standing {
-        let record = self.record(context);
-        Standing::of(&record, context.local_node(), context.incarnation)
-    }
-
-    /// Whether this node wins a contest; without a rival it does.
-    fn wins(&self, owners: bool, context: &Context<'_>) -> bool {
-        let Some(rival) = context.rival() else {
-            return true;
-        };
-        let mine = self.standing(context);
-        let tied = context.sabotage.is(Bug::EqualPriority) && mine.priority == rival.priority;
-        tied || mine.beats(&rival, owners)
-    }
-
-    /// Preemption: better than the owner and ready, for long enough.
-    fn wants_handover(&self, context: &Context<'_>) -> bool {
-        let delay = context.settings.preempt.delay;
-        self.better_since
-            .is_some_and(|since| context.now.saturating_duration_since(since) >= delay)
-    }
-
-    fn is_pinned(&self, context: &Context<'_>) -> bool {
-        let there = context.record.is_some_and(|record| record.flags.pinned);
-        let pinned = there || self.moves.pinned(context.now).is_some();
-        pinned && !context.sabotage.is(Bug::NoPin)
-    }
-
-    fn is_frozen(context: &Context<'_>) -> bool {
-        context.is_frozen() && !context.sabotage.is(Bug::IgnoreFrozen)
-    }
-
-    /// All targets on the network have been silent for too long, if there are any.
-    fn is_cut_off(&self, context: &Context<'_>) -> bool {
-        let Some(limit) = context.me.isolation else {
-            return false;
-        };
-        let answered = self.local.as_ref().and_then(|local| local.answered);
-        answered.is_none_or(|at| context.now.saturating_duration_since(at) >= limit)
     }
 
     /// The tracks have something to say.
@@ -328,6 +151,8 @@ impl Instance {
         let from = std::mem::replace(&mut self.state, to);
         if from == State::Probe {
             context.out.push(Action::StopProbe { instance: self.id });
+            // The claim may have cut a standby's preparation short.
+            self.settle_at = (to == State::Standby).then_some(context.now);
         }
         self.since = context.now;
         self.reason = Some(reason);
@@ -357,9 +182,14 @@ impl Instance {
         self.missing = false;
         self.repair_at = None;
         self.takeover = None;
-        self.claim_after = context.now + context.dead_after;
+        self.stand_off(context);
         self.plan_release(orderly, context);
         self.enter(State::Release, reason, context);
+    }
+
+    /// Leaves the addresses to the peer for a while, see [`Self::says_released`].
+    fn stand_off(&mut self, context: &Context<'_>) {
+        self.stand_off = context.now + context.settings.timing.dead_after * 3 / 2;
     }
 
     /// The guard has taken the addresses away.
@@ -375,7 +205,6 @@ impl Instance {
         self.no_owner_since = None;
         self.better_since = None;
         self.worse_since = None;
-        self.probe.restart(context.now);
         if lost && matches!(self.state, State::Acquire | State::Active) {
             self.release(Reason::Stalled, context);
         }
@@ -425,15 +254,6 @@ impl Instance {
         }
     }
 
-    /// An operator has cleaned up.
-    pub(super) fn forget(&mut self, now: Instant) {
-        self.failures.clean();
-        self.moves.clean();
-        self.claim_after = now;
-        self.settle_at = self.settle_at.map(|_| now);
-        self.repair_at = self.repair_at.map(|_| now);
-    }
-
     /// It is not in the configuration any more: give it up, sync daemon included.
     pub(super) fn remove(&mut self, context: &mut Context<'_>) {
         self.leaving = true;
@@ -450,45 +270,6 @@ impl Instance {
     /// Nothing of it is left to be given up.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, State::Wait | State::Standby | State::Fault)
-    }
-
-    /// An operator wants it here.
-    pub(super) fn ask_takeover(&mut self, context: &mut Context<'_>) -> Result<String, String> {
-        let name = &context.me.name;
-        if self.state == State::Active {
-            return Err(format!("{name} is active here already"));
-        }
-        if let Some(obstacle) = self.obstacles(context).first() {
-            return Err(format!("{name}: {obstacle}"));
-        }
-        self.takeover = Some(context.now + TAKEOVER_PATIENCE);
-        context.out.urgent = true;
-        Ok(match context.presence {
-            Presence::Alive => format!("{name}: asking the peer to hand over"),
-            Presence::Unsure | Presence::Silent => {
-                format!("{name}: no word from the peer; taking over when nobody answers")
-            }
-        })
-    }
-
-    /// An operator does not want it here.
-    pub(super) fn set_admin_standby(&mut self, on: bool, context: &mut Context<'_>) -> String {
-        self.admin_standby = on;
-        self.takeover = None;
-        context.out.urgent = true;
-        let name = &context.me.name;
-        let able = context.record.is_some_and(|record| record.flags.eligible);
-        match (on, self.state) {
-            (false, _) => format!("{name}: may be served here again"),
-            (true, State::Active | State::Acquire) if able => {
-                format!("{name}: handing over to {}", context.settings.peer.name)
-            }
-            (true, State::Active | State::Acquire) => format!(
-                "{name}: stays until {} can serve it",
-                context.settings.peer.name
-            ),
-            (true, _) => format!("{name}: will not be served here"),
-        }
     }
 
     /// When something is to be looked at, if nothing happens before.
@@ -512,6 +293,8 @@ impl Instance {
             worse,
             cut_off,
             Some(self.claim_after),
+            Some(self.stand_off),
+            self.released.map(|at| at + timing.dead_after / 2),
             self.takeover,
             self.steps.deadline(context.dead_after),
             self.repair_at,

@@ -34,7 +34,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// The window begins anew: nobody looked.
+    /// The window begins again.
     pub(super) fn restart(&mut self, now: Instant) {
         self.started = self.started.map(|_| now);
         self.under_way = true;
@@ -99,7 +99,7 @@ impl Instance {
             self.epoch = self.highest.max(self.epoch).saturating_add(1);
         }
         self.highest = self.highest.max(self.epoch);
-        self.released = false;
+        self.released = None;
         self.settle_at = None;
         self.steps.clear();
         self.steps.add(crate::failover::action::Step::StoreEpoch);
@@ -126,6 +126,11 @@ impl Instance {
                 self.enter(State::Standby, Reason::ProbeFailed, context);
             }
         }
+    }
+
+    /// Nobody asked for a while: the window begins again.
+    pub(in crate::failover) fn probe_anew(&mut self, now: Instant) {
+        self.probe.restart(now);
     }
 
     pub(in crate::failover) fn probe_answer(&mut self, mac: Mac, context: &mut Context<'_>) {

@@ -108,8 +108,9 @@ impl Instance {
             State::Release => "is giving up".to_owned(),
             State::Blocked => "an address cannot be removed: remove it by hand".to_owned(),
             _ if !self.is_eligible(context) => "would not take over".to_owned(),
-            _ if context.now < self.claim_after => {
-                let left = self.claim_after.saturating_duration_since(context.now);
+            _ if context.now < self.claim_after.max(self.stand_off) => {
+                let until = self.claim_after.max(self.stand_off);
+                let left = until.saturating_duration_since(context.now);
                 format!("does not claim for another {left:.1?}")
             }
             _ if serves => self.explain_standby(context),

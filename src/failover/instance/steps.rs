@@ -197,7 +197,8 @@ impl Instance {
     }
 
     fn set_released(&mut self, context: &mut Context<'_>) {
-        self.released = true;
+        self.released = Some(context.now);
+        self.stand_off(context);
         context.out.insist();
     }
 
@@ -241,12 +242,12 @@ impl Instance {
 
     /// The address stays: nobody may be told that it is gone.
     fn block(&mut self, context: &mut Context<'_>) {
+        if context.sabotage.is(Bug::ReleasedWhenBlocked) {
+            return self.set_released(context);
+        }
         self.steps.clear();
         self.attempt = 0;
         self.repair_at = Some(context.now);
-        if context.sabotage.is(Bug::ReleasedWhenBlocked) {
-            self.set_released(context);
-        }
         self.enter(State::Blocked, Reason::NotRemoved, context);
         let name = &context.me.name;
         context.out.alarm(context.now, AlarmKind::Blocked, || {

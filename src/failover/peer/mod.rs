@@ -55,6 +55,8 @@ pub(super) struct Peer {
     listening: Instant,
     /// What it said last.
     advert: Option<Advert>,
+    /// It was written after that.
+    written: Option<Instant>,
     macs: Bounded<Mac, MACS>,
     pub(super) links: Vec<Link>,
     sabotage: Sabotage,
@@ -111,6 +113,7 @@ impl Peer {
             heard: None,
             listening: now,
             advert: None,
+            written: None,
             macs: Bounded::new(),
             links: links.map(|name| Link::new(name)).collect(),
             sabotage,
@@ -225,6 +228,7 @@ impl Peer {
             }
             self.farewell = sequence;
             self.advert = Some(advert);
+            self.written = receiver.now.checked_sub(age);
             return Ok(Accepted::News {
                 ask: false,
                 restarted: false,
@@ -244,6 +248,7 @@ impl Peer {
         // was down, it has not taken it for fresh yet.
         let unheard = advert.unheard && age > receiver.dead_after / 2;
         self.advert = Some(Advert { unheard, ..advert });
+        self.written = receiver.now.checked_sub(age);
         Ok(Accepted::News {
             ask,
             restarted: false,
@@ -272,16 +277,19 @@ impl Peer {
             .collect();
     }
 
-    /// What we tell it that we heard. A silent life makes room for one that is not verified:
-    /// not earlier, or replayed packets of old could keep the true peer from being echoed.
-    pub(super) fn echo(&self, now: Instant) -> Option<Echo> {
+    /// What we tell it that we heard, in the advert with this sequence. A life that is silent
+    /// shares with one that is not verified: that may be the next one, or a recording from
+    /// long ago that would keep a peer that is back from ever being echoed.
+    pub(super) fn echo(&self, now: Instant, sequence: u64) -> Option<Echo> {
         let current = self.incarnation.map(|incarnation| Echo {
             incarnation,
             sequence: self.seen,
         });
         let silent = self.silence(now) > self.dead_after(Duration::MAX) / 2;
         match self.candidate {
-            Some(candidate) if current.is_none() || silent => Some(candidate),
+            Some(candidate) if current.is_none() || (silent && sequence.is_multiple_of(2)) => {
+                Some(candidate)
+            }
             _ => current,
         }
     }
@@ -329,6 +337,12 @@ impl Peer {
 
     pub(super) fn advert(&self) -> Option<&Advert> {
         self.advert.as_ref()
+    }
+
+    /// Whether what it said last is not older than that, however late it arrived.
+    pub(super) fn said_within(&self, now: Instant, time: Duration) -> bool {
+        self.written
+            .is_some_and(|at| now.saturating_duration_since(at) <= time)
     }
 
     pub(super) fn incarnation(&self) -> Option<Incarnation> {

@@ -213,6 +213,65 @@ fn a_healed_partition_has_one_owner_within_two_adverts() {
     );
 }
 
+/// With equal priorities too, where only epoch and number decide.
+#[test]
+fn equals_do_not_both_go_on() {
+    let models = [0, 1].map(|node| {
+        let mut model = model(node);
+        model.local.priority = 100;
+        model.peer.priority = 100;
+        model
+    });
+    let mut world = World::settled_with(models);
+    world.cut = [[true; 2]; 2];
+    world.island = true;
+    world.run_until(ms(2000), |w| w.states() == [State::Active, State::Active]);
+    world.cut = [[false; 2]; 2];
+    world.island = false;
+    world.run_until(ms(1000), |w| w.states() == [State::Standby, State::Active]);
+}
+
+/// A process that stood still neither asked nor listened: its probe begins again.
+#[test]
+fn a_stalled_probe_proves_nothing() {
+    let mut world = World::settled();
+    world.cut = [[true; 2]; 2];
+    world.run(ms(2000));
+    assert_eq!(world.state(1), State::Probe);
+    for stall in [60, 170, 200, 400, 900] {
+        world.hosts[1].stopped = true;
+        world.run(ms(stall));
+        world.resume(1);
+        world.event(1, Event::Timer);
+        world.run(ms(500));
+        assert_eq!(
+            world.states(),
+            [State::Active, State::Probe],
+            "after {stall} ms"
+        );
+        assert!(!world.hosts[1].had_address);
+    }
+}
+
+/// A guard that took the addresses from a node without a peer: it gets them back, by a claim.
+#[test]
+fn a_fenced_node_claims_again() {
+    let mut world = World::settled();
+    world.hosts[1].dead = true;
+    world.run(ms(3000));
+    world.hosts[0].stopped = true;
+    world.run(ms(520));
+    assert!(!world.hosts[0].address);
+    world.resume(0);
+    world.run_until(ms(2500), |w| w.hosts[0].address);
+    world.run(ms(10));
+    let view = world.hosts[0].pair.view(world.now);
+    assert_eq!(
+        (view.instances[0].state, view.instances[0].epoch),
+        (State::Active, 2)
+    );
+}
+
 #[test]
 fn a_node_that_is_cut_off_gives_up_before_the_peer_claims() {
     let models = [0, 1].map(|node| {

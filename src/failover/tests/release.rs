@@ -1,10 +1,11 @@
 //! Giving up in order, and not being able to.
 
 use super::world::{World, instance, model, ms, well};
+use crate::failover::advert::{Expected, decode};
 use crate::failover::{
     Action, AlarmKind, Command, Event, HookKind, Local, Reason, State, Step, SyncPart,
 };
-use crate::model::pair::Standby;
+use crate::model::pair::{NodeId, Standby};
 
 #[test]
 fn a_stop_hands_over_within_milliseconds() {
@@ -53,6 +54,56 @@ fn released_is_said_after_the_kernel_has_confirmed_it() {
     );
     world.run(ms(1100));
     assert_eq!(world.state(0), State::Blocked, "it took too long");
+}
+
+/// A packet counts until it is a dead interval old. Whoever is told `released` may act on it
+/// that late, so the flag ends early and the next claim waits longer.
+#[test]
+fn released_cannot_be_believed_when_its_sender_claims_again() {
+    let mut world = World::settled();
+    world
+        .command(
+            0,
+            Command::Standby {
+                instance: None,
+                on: true,
+            },
+        )
+        .unwrap();
+    world.hosts[1].dead = true;
+    world.run(ms(2));
+    world
+        .command(
+            0,
+            Command::Standby {
+                instance: None,
+                on: false,
+            },
+        )
+        .unwrap();
+    let released = world.now;
+    world.hosts[0].sent.clear();
+    let (mut said, mut claimed) = (ms(0), None);
+    while claimed.is_none() {
+        world.run(ms(1));
+        for (link, bytes) in std::mem::take(&mut world.hosts[0].sent) {
+            let expected = Expected {
+                cluster: "test",
+                nodes: [NodeId(1), NodeId(2)],
+                link,
+            };
+            let advert = decode(&bytes, &expected, &super::world::keys()).unwrap();
+            let flags = advert.record(super::world::web()).unwrap().flags;
+            if flags.released {
+                said = world.now - released;
+            }
+            if flags.claim {
+                claimed = Some(world.now - released);
+            }
+        }
+    }
+    assert!((ms(300)..=ms(500)).contains(&said), "{said:?}");
+    assert!(claimed.is_some_and(|at| at >= ms(1480)), "{claimed:?}");
 }
 
 #[test]

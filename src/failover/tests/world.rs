@@ -231,6 +231,7 @@ impl World {
         host.pair = Pair::new(settings, incarnation, &[(web(), epoch)], self.now);
         host.address = false;
         host.keep = None;
+        host.probing = false;
         self.boot(node);
     }
 
@@ -349,6 +350,11 @@ impl World {
         if peer.address && !peer.dead && !self.island {
             let mac = mac(1 - node);
             self.event(node, Event::ProbeAnswer { instance, mac });
+        }
+        let peer = &self.hosts[1 - node];
+        if peer.probing && !peer.dead && !peer.stopped && !self.island {
+            let (mac, own) = (mac(1 - node), mac(node));
+            self.event(node, Event::RivalProbe { instance, mac, own });
         }
         if let Some(mac) = self.hosts[node].stranger {
             self.event(node, Event::ProbeAnswer { instance, mac });

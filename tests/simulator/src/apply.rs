@@ -68,7 +68,9 @@ impl World {
             Fault::Reload(n, variant) => self.reload(n, variant),
             Fault::Attack(n, attack, packets) => {
                 // Certainly older than what the receiver takes for fresh.
-                let stale_before = self.now.saturating_sub(self.config.dead() * 2);
+                let longer = self.nodes.iter().any(|node| node.variant == 3);
+                let limit = self.config.dead() * if longer { 17 } else { 11 } / 10;
+                let stale_before = self.now.saturating_sub(limit);
                 for _ in 0..packets {
                     let (lives, links) = (self.lives(n), self.config.links);
                     let packet = self.attacker.packet(attack, n, lives, stale_before, links);
@@ -131,7 +133,9 @@ impl World {
             return;
         }
         node.powered = false;
-        node.standing = false;
+        if std::mem::take(&mut node.standing) && self.config.clock_stops {
+            node.clock.start(self.now);
+        }
         node.process = None;
         node.guard = None;
         node.ring.clear();

@@ -45,6 +45,8 @@ pub struct Lives {
     pub to: u64,
     /// Of the other node.
     pub from: u64,
+    /// Whether the victim has heard that one: only then are those before it over for him.
+    pub met: bool,
 }
 
 impl Attacker {
@@ -97,7 +99,10 @@ impl Attacker {
     ) -> Option<Packet> {
         let fits = |seen: &&Seen| match attack {
             Attack::Replay => seen.to == to && seen.taken == Some(lives.to),
-            Attack::Old => seen.to == to && (seen.to_life != lives.to || seen.life != lives.from),
+            Attack::Old => {
+                let over = seen.to_life == lives.to && seen.life != lives.from && lives.met;
+                seen.to == to && (seen.to_life != lives.to || over)
+            }
             Attack::Withheld => {
                 seen.to == to
                     && seen.taken.is_none()
@@ -150,7 +155,8 @@ impl Attacker {
             link,
             bytes,
             life: None,
-            recording: matches!(attack, Attack::Replay | Attack::Old | Attack::Withheld),
+            recording: matches!(attack, Attack::Replay | Attack::Old | Attack::Withheld)
+                || attack == Attack::Reflect && seen.to != to,
             logged: None,
         })
     }

@@ -160,9 +160,10 @@ enum Class {
     Reload,
     Attack,
     Rogue,
+    Flapping,
 }
 
-const CLASSES: [Class; 24] = [
+const CLASSES: [Class; 25] = [
     Class::LinkQuality,
     Class::LinkCut,
     Class::AllLinks,
@@ -187,6 +188,7 @@ const CLASSES: [Class; 24] = [
     Class::Reload,
     Class::Attack,
     Class::Rogue,
+    Class::Flapping,
 ];
 
 /// The faults of a seed in the order of their times, and when they end.
@@ -258,9 +260,7 @@ impl Draw<'_> {
         let good = good(self.config);
         let cut = Quality { cut: true, ..good };
         let after = at + time;
-        let restart = self
-            .rng
-            .pick(&[MS * 20, self.scale / 3, self.scale * 2, self.scale * 6]);
+        let restart = self.rng.pick(&[MS * 20, self.scale / 3, self.scale * 2, self.scale * 6]);
         match class {
             Class::LinkQuality => out.push((at, Fault::Link(link, node, self.quality()))),
             Class::LinkCut => {
@@ -272,33 +272,25 @@ impl Draw<'_> {
                 out.push((after, Fault::Link(link, 1 - node, good)));
             }
             Class::AllLinks => {
-                let quality = if self.rng.chance(700) {
-                    cut
-                } else {
-                    self.quality()
-                };
-                out.extend([
-                    (at, Fault::AllLinks(quality)),
-                    (after, Fault::AllLinks(good)),
-                ]);
+                let quality = if self.rng.chance(700) { cut } else { self.quality() };
+                out.extend([(at, Fault::AllLinks(quality)), (after, Fault::AllLinks(good))]);
             }
             Class::OneWay => {
-                out.extend([
-                    (at, Fault::OneWay(node, true)),
-                    (after, Fault::OneWay(node, false)),
-                ]);
+                let mut after = after;
+                if self.rng.chance(600) {
+                    // The probe does not help either.
+                    let port = self.rng.below(2) as usize;
+                    after = at + self.scale * 4;
+                    out.push((at, Fault::Service(port, false)));
+                    out.push((after, Fault::Service(port, true)));
+                }
+                out.extend([(at, Fault::OneWay(node, true)), (after, Fault::OneWay(node, false))]);
             }
             Class::Service => {
-                out.extend([
-                    (at, Fault::Service(node, false)),
-                    (after, Fault::Service(node, true)),
-                ]);
+                out.extend([(at, Fault::Service(node, false)), (after, Fault::Service(node, true))]);
             }
             Class::Carrier => {
-                out.extend([
-                    (at, Fault::Carrier(node, false)),
-                    (after, Fault::Carrier(node, true)),
-                ]);
+                out.extend([(at, Fault::Carrier(node, false)), (after, Fault::Carrier(node, true))]);
             }
             Class::Targets => {
                 out.extend([(at, Fault::Targets(false)), (after, Fault::Targets(true))]);
@@ -330,14 +322,16 @@ impl Draw<'_> {
                 _ => (at, Fault::DiskErrors(node, false)),
             }),
             Class::Steps => out.push(match self.rng.below(3) {
-                0 => (
-                    at,
-                    Fault::StepErrors(node, self.rng.pick(&[0, 50, 200, 500])),
-                ),
+                0 => (at, Fault::StepErrors(node, self.rng.pick(&[0, 50, 200, 500]))),
                 1 => (at, Fault::SlowSteps(node, self.rng.pick(&[1, 4, 20, 100]))),
                 _ => (at, Fault::StepErrors(node, 0)),
             }),
-            Class::Stuck => out.push((at, Fault::StuckRemoval(node, time))),
+            Class::Stuck => {
+                out.extend([0, 1].map(|n| (at, Fault::StuckRemoval(n, time))));
+                if self.rng.chance(500) {
+                    out.push((at + time / 2, Fault::Operator(node, Order::Takeover)));
+                }
+            }
             Class::RemoveAddress => out.push((at, Fault::RemoveAddress(node))),
             Class::Hooks => out.push((at, Fault::HangHooks(node, self.rng.chance(600)))),
             Class::Tracks => {
@@ -347,10 +341,7 @@ impl Draw<'_> {
                     1 => (Fault::Ready(node, false), Fault::Ready(node, true)),
                     2 => {
                         let failed = self.rng.range(0, targets) as u8;
-                        (
-                            Fault::FailTargets(node, failed),
-                            Fault::FailTargets(node, 0),
-                        )
+                        (Fault::FailTargets(node, failed), Fault::FailTargets(node, 0))
                     }
                     _ => {
                         let weight = self.rng.pick(&[-200, -50, -20, 30]);
@@ -381,13 +372,51 @@ impl Draw<'_> {
             Class::Attack => {
                 let attack = self.rng.pick(&Attack::ALL);
                 let packets = self.rng.range(1, 12) as u8;
-                // Again and again, with whatever else happens.
-                for _ in 0..self.rng.range(1, 6) {
-                    let when = at + self.rng.range(0, self.scale * 3);
-                    out.push((when, Fault::Attack(node, attack, packets)));
+                self.attack(attack, node, packets, at, out);
+            }
+            Class::Flapping => {
+                for round in 0..14 {
+                    let when = at + round * self.scale * 4;
+                    let (bad, well) = (round as usize % 2, (round as usize + 1) % 2);
+                    out.push((when, Fault::HostFault(well, false)));
+                    out.push((when, Fault::HostFault(bad, true)));
                 }
+                let when = at + 14 * self.scale * 4;
+                out.extend([0, 1].map(|n| (when, Fault::HostFault(n, false))));
             }
             Class::Rogue => out.extend([(at, Fault::Rogue(true)), (after, Fault::Rogue(false))]),
+        }
+    }
+}
+
+impl Draw<'_> {
+    /// Again and again, with whatever else happens, and when it is worst.
+    fn attack(
+        &mut self,
+        attack: Attack,
+        node: usize,
+        packets: u8,
+        at: Time,
+        out: &mut Vec<(Time, Fault)>,
+    ) {
+        let scale = self.scale;
+        match attack {
+            // What is withheld must not have arrived, and nothing newer either.
+            Attack::Withheld => {
+                out.push((at, Fault::OneWay(1 - node, true)));
+                out.push((at + 5 * scale, Fault::OneWay(1 - node, false)));
+            }
+            // The last words of a life, when the next one has just been heard.
+            Attack::Old => out.push((at, Fault::Crash(1 - node, MS * 20))),
+            _ => {}
+        }
+        for round in 1..=self.rng.range(2, 8) {
+            let when = match attack {
+                Attack::Withheld => at + scale * 2 + self.rng.range(0, scale * 3),
+                Attack::Old => at + scale / 8 * round,
+                _ => at + self.rng.range(0, scale * 3),
+            };
+            out.push((when, Fault::Attack(node, attack, packets)));
         }
     }
 }

@@ -266,9 +266,7 @@ impl World {
             ..Guard::default()
         };
         let mut taken = Vec::new();
-        if adopts && !old.is_fenced(now) {
-            new.rounds = old.rounds;
-        } else {
+        if !adopts || old.is_fenced(now) {
             taken = new.fence_held(now);
         }
         self.nodes[n].guard = Some(new);

@@ -21,7 +21,7 @@ pub struct Packet {
     pub bytes: Vec<u8>,
     /// The life of its sender; `None` when the attacker sent or changed it.
     pub life: Option<u64>,
-    /// It is genuine, only sent again.
+    /// It is genuine, but from another time or for somebody else.
     pub recording: bool,
     /// Its number in the attacker's log.
     pub logged: Option<u64>,

@@ -33,6 +33,7 @@ impl World {
         }
         let now = self.local(n);
         let settings = self.config.settings(n, self.nodes[n].variant);
+        self.checks.life_begins(n);
         let node = &mut self.nodes[n];
         node.lives += 1;
         node.guard = Some(Guard::default());
@@ -96,7 +97,12 @@ impl World {
         let now = self.local(n);
         if let Some(guard) = &mut self.nodes[n].guard {
             guard.orphan = true;
-            guard.queue.clear();
+            // What was sent to it before can still be read.
+            for request in std::mem::take(&mut guard.queue) {
+                if let Request::Keep(_, farewell) = request {
+                    guard.farewell = farewell;
+                }
+            }
             guard.rounds = [None; 2];
             guard.fence_held(now);
             guard.begin_farewell(now);
@@ -267,23 +273,23 @@ impl World {
         };
         self.events += 1;
         let expected = match (&mut process.shadow, attack) {
-            (Some(shadow), None) => Some(shadow.step(at, event.clone())),
-            (Some(_), Some(_)) => Some(Vec::new()),
+            (Some(shadow), None | Some(true)) => Some(shadow.step(at, event.clone())),
+            (Some(_), Some(false)) => Some(Vec::new()),
             (None, _) => None,
         };
+        let knew = attack.map(|_| process.pair.view(at).peer);
         let actions = process.pair.step(at, event);
         let before = process.due;
         process.due = process.pair.next_timer().map(clock::local);
-        if attack == Some(true) {
-            // A recording may suppress a claim in a node that has just started, and may tell
-            // a probing one the peer's hardware addresses: nothing else.
-            let early = |s: &State| matches!(s, State::Init | State::Wait | State::Probe);
-            if process.state.iter().take(self.config.instances).any(early) {
-                process.shadow = Some(process.pair.clone());
-            }
+        let knows = attack.map(|_| process.pair.view(at).peer);
+        if knew != knows {
+            self.fail("I9", |_| format!("node {n} knew {knew:?}, after an attack {knows:?}"));
         }
         if let Some(expected) = expected {
             self.check_unimpressed(n, &expected, &actions);
+        }
+        if attack == Some(true) {
+            self.check_silent(n, &actions);
         }
         if attack.is_none() {
             self.check_batch(n, late, before, &actions);

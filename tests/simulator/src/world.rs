@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::attacker::{Attacker, Lives};
 use crate::checks::Checks;
-use crate::config::{Config, MS, Time, instance_name};
+use crate::config::{Config, MS, SECOND, Time, instance_name};
 use crate::failover::sabotage::Bug;
 use crate::failover::{Event, InstanceId, Mac};
 use crate::fault::{Fault, Quality, good};
@@ -122,6 +122,13 @@ pub struct World {
     plan: Arc<Vec<(Time, Fault)>>,
     queue: BinaryHeap<Reverse<Entry>>,
     order: u64,
+    at_once: u32,
+    /// Since when each direction of each link has been good.
+    good_since: Vec<[Option<Time>; 2]>,
+    /// Since when each node's main process has been running without a pause.
+    pub(crate) awake_since: [Option<Time>; 2],
+    /// Since when both nodes have been on one service segment.
+    pub(crate) together_since: Option<Time>,
     pub(crate) rng: Rng,
 }
 
@@ -154,6 +161,10 @@ impl World {
             plan: Arc::new(plan),
             queue: BinaryHeap::new(),
             order: 0,
+            at_once: 0,
+            good_since: vec![[Some(0); 2]; config.links],
+            awake_since: [None; 2],
+            together_since: None,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
         };
@@ -232,6 +243,10 @@ impl World {
         let Some(Reverse(entry)) = self.queue.pop() else {
             return;
         };
+        self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
+        if self.at_once > 20_000 {
+            self.fail("time", |w| format!("stands still at {:?} of {} s", entry.what, w.now / SECOND));
+        }
         self.now = self.now.max(entry.at);
         match entry.what {
             Coming::Wake(n, token) => {
@@ -296,9 +311,12 @@ impl World {
     }
 
     pub(crate) fn lives(&self, to: usize) -> Lives {
+        let heard = self.nodes[to].process.as_ref().and_then(|p| p.heard);
+        let since = self.awake_since[1 - to];
         Lives {
             to: self.nodes[to].lives,
             from: self.nodes[1 - to].lives,
+            met: heard.zip(since).is_some_and(|(heard, since)| heard > since),
         }
     }
 
@@ -313,7 +331,7 @@ impl World {
         let logged = self.watched.then(|| {
             let lives = Lives {
                 from: life,
-                to: self.nodes[to].lives,
+                ..self.lives(to)
             };
             self.attacker.see(to, lives, self.now, link, bytes)
         });
@@ -352,19 +370,32 @@ impl World {
     }
 
     pub(crate) fn set_link(&mut self, link: usize, from: usize, quality: Quality) {
-        if let Some(directions) = self.links.get_mut(link) {
-            directions[from] = quality;
+        if link < self.links.len() {
+            self.links[link][from] = quality;
+            let well = quality == good(&self.config);
+            let since = self.good_since[link][from].unwrap_or(self.now);
+            self.good_since[link][from] = well.then_some(since);
         }
     }
 
     pub(crate) fn set_all_links(&mut self, quality: Quality) {
-        self.links.fill([quality; 2]);
+        for link in 0..self.links.len() {
+            self.set_link(link, 0, quality);
+            self.set_link(link, 1, quality);
+        }
     }
 
     pub(crate) fn cut_direction(&mut self, from: usize, cut: bool) {
-        for directions in &mut self.links {
-            directions[from].cut = cut;
+        for link in 0..self.links.len() {
+            let quality = Quality { cut, ..self.links[link][from] };
+            self.set_link(link, from, quality);
         }
+    }
+
+    /// Since when some link has carried everything that a node sent.
+    pub(crate) fn carried_since(&self, from: usize) -> Option<Time> {
+        let shared = usize::from(self.config.service_link);
+        self.good_since.iter().skip(shared).filter_map(|link| link[from]).min()
     }
 
     pub(crate) fn arrive(&mut self, to: usize, packet: Packet) {

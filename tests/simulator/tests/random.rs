@@ -51,7 +51,7 @@ fn random_runs_keep_every_promise() {
             total.faults += part.faults;
             total.takeovers += part.takeovers;
             if bad {
-                failed = Some(seed);
+                failed = Some(failed.map_or(seed, |other: u64| other.min(seed)));
             }
         }
     });

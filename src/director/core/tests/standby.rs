@@ -1,6 +1,8 @@
 //! A cold standby keeps the services of its instances out of the kernel.
 
 use super::*;
+use crate::director::lane::LastRound;
+use crate::director::status::ServiceStatus;
 
 const TWO: &str = "\
 quiescent=yes
@@ -55,4 +57,29 @@ fn a_passive_service_added_by_hand_is_removed_again() {
         .handle_drift(BTreeSet::from([all[0]]), generation);
     world.settle();
     assert_eq!(keys(&world), [all[1]]);
+}
+
+#[test]
+fn status_tells_a_cold_standby_from_a_fault() {
+    let mut world = World::new(TWO);
+    let all = keys(&world);
+    let checks: Vec<_> = world.checks.keys().copied().collect();
+    for check in checks {
+        world
+            .core
+            .handle_outcome(check, &Outcome::Up, "", world.now);
+    }
+    world.core.set_passive(BTreeSet::from([all[0]]));
+    world.settle();
+    let status = world
+        .core
+        .service_statuses(world.now, &|_| LastRound::default());
+    let told = |service: &ServiceStatus| (service.passive, service.in_kernel);
+    assert_eq!(
+        [told(&status[0]), told(&status[1])],
+        [(true, false), (false, true)]
+    );
+    // Nothing is missing: it is not wanted.
+    let wanted = |service: &ServiceStatus| service.servers[0].weight_wanted;
+    assert_eq!([wanted(&status[0]), wanted(&status[1])], [None, Some(1)]);
 }
