@@ -80,7 +80,8 @@ impl World {
     fn may_overlap(&self) -> bool {
         let grace = self.config.interval() + EXECUTION + 4 * self.config.delay;
         let stood = |node: &Node| {
-            node.stood_until.is_some_and(|until| until + grace * node.slow.max(1) >= self.now)
+            node.stood_until
+                .is_some_and(|until| until + grace * node.slow.max(1) >= self.now)
         };
         self.nodes.iter().any(stood)
     }
@@ -98,11 +99,16 @@ impl World {
             return false;
         };
         let heard = self.carried_since(1 - n).is_some_and(|since| since < limit)
-            && self.awake_since.iter().all(|since| since.is_some_and(|since| since < limit));
+            && self
+                .awake_since
+                .iter()
+                .all(|since| since.is_some_and(|since| since < limit));
         // They have met in these lives.
         let met = (0..2).all(|m| {
             let heard = self.nodes[m].process.as_ref().and_then(|p| p.heard);
-            heard.zip(self.awake_since[1 - m]).is_some_and(|(heard, since)| heard > since)
+            heard
+                .zip(self.awake_since[1 - m])
+                .is_some_and(|(heard, since)| heard > since)
         });
         let heard = heard && met;
         let calm = process.frozen.is_none() && self.nodes.iter().all(|node| node.variant != 3);
@@ -162,7 +168,9 @@ impl World {
             for i in 0..self.config.instances {
                 let state = process.state[i];
                 if state.is_passive() && self.nodes[n].kernel.addresses[i].is_some() {
-                    self.fail("I3", |_| format!("node {n} is {state} and has instance {i}"));
+                    self.fail("I3", |_| {
+                        format!("node {n} is {state} and has instance {i}")
+                    });
                     return;
                 }
             }
@@ -185,11 +193,17 @@ impl World {
             let looked = 2 * self.config.probe() + EXECUTION * self.slowest();
             let since = self.together_since;
             if since.is_some_and(|since| since + looked < self.now) {
-                self.fail("I1", |_| format!("both nodes own instance {i} on one segment"));
+                self.fail("I1", |_| {
+                    format!("both nodes own instance {i} on one segment")
+                });
             } else if heard.is_some_and(|h| h + self.config.dead() < self.now) {
-                self.fail("I2", |_| format!("both nodes hold instance {i} and hear each other"));
+                self.fail("I2", |_| {
+                    format!("both nodes hold instance {i} and hear each other")
+                });
             } else if (0..2).any(|n| self.was_told(n, i)) {
-                self.fail("I2", |_| format!("both nodes hold instance {i}, one hears the other"));
+                self.fail("I2", |_| {
+                    format!("both nodes hold instance {i}, one hears the other")
+                });
             }
             return;
         };
@@ -218,7 +232,9 @@ impl World {
             }
             let since = *process.bare_since[i].get_or_insert(now);
             if now > since + limit {
-                self.fail("I3b", |_| format!("node {n} says it serves {i} without its address"));
+                self.fail("I3b", |_| {
+                    format!("node {n} says it serves {i} without its address")
+                });
             }
         }
     }
@@ -234,12 +250,18 @@ impl World {
         let Some(head) = packet::head(bytes).filter(|h| h.echo == process.incarnation) else {
             return;
         };
-        let age = process.rounds.get(&head.echoed).map(|sent| now.saturating_sub(*sent));
+        let age = process
+            .rounds
+            .get(&head.echoed)
+            .map(|sent| now.saturating_sub(*sent));
         // Clearly fresh; what is on the edge does not count.
         if !current || head.sequence >> 63 != 0 || age.is_none_or(|age| age > dead * 4 / 10) {
             return;
         }
-        if process.heard.is_none_or(|heard| now.saturating_sub(heard) > dead / 2) {
+        if process
+            .heard
+            .is_none_or(|heard| now.saturating_sub(heard) > dead / 2)
+        {
             process.hears_since = Some(now);
         }
         process.heard = Some(now);
@@ -274,7 +296,12 @@ impl World {
 
     /// I9: a recording makes a node echo another life, no more.
     pub(crate) fn check_silent(&mut self, n: usize, actions: &[Action]) {
-        let usual = |a: &Action| matches!(a, Action::Send { .. } | Action::Keep { .. } | Action::Alarm { .. });
+        let usual = |a: &Action| {
+            matches!(
+                a,
+                Action::Send { .. } | Action::Keep { .. } | Action::Alarm { .. }
+            )
+        };
         if let Some(action) = actions.iter().find(|a| !usual(a)) {
             let text = format!("a recording makes node {n} do {action:?}");
             self.fail("I9", |_| text);
@@ -311,7 +338,8 @@ impl World {
             let text = format!("node {n} has not looked around and does {action:?}");
             self.fail("I5", |_| text);
         } else if late > self.config.dead() * 6 / 10 && self.nodes[n].variant != 3 {
-            let text = format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
+            let text =
+                format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
             self.fail("I5", |_| text);
         }
     }
@@ -347,7 +375,9 @@ impl World {
         let last = sent.replace(now);
         let gap = last.map_or(0, |last| now.saturating_sub(last));
         if gap > limit && variant != 3 {
-            self.fail("V8", |_| format!("node {n} was silent on link {link} for {gap} ns"));
+            self.fail("V8", |_| {
+                format!("node {n} was silent on link {link} for {gap} ns")
+            });
         }
     }
 
@@ -362,7 +392,9 @@ impl World {
             if record.state == packet::BLOCKED {
                 self.fail("I16", |_| format!("node {n} is blocked and says released"));
             } else if self.nodes[n].kernel.addresses[i].is_some() {
-                self.fail("I4", |_| format!("node {n} says released and has instance {i}"));
+                self.fail("I4", |_| {
+                    format!("node {n} says released and has instance {i}")
+                });
             }
             let released = &mut self.checks.released[n][i];
             *released = record.epoch.max(*released);
@@ -382,14 +414,19 @@ impl World {
         } else if !node.kernel.table[i] {
             Some(("I6", "has no services"))
         } else if self.config.sync && self.config.backup_only && node.kernel.backup[i] {
-            Some(("I6", "still is a backup of the sync daemon and forwards nothing"))
+            Some((
+                "I6",
+                "still is a backup of the sync daemon and forwards nothing",
+            ))
         } else if stored != epoch {
             Some(("I6", "has not stored the epoch"))
         } else {
             None
         };
         if let Some((invariant, text)) = problem {
-            self.fail(invariant, |_| format!("node {n} adds instance {i} at epoch {epoch}: {text}"));
+            self.fail(invariant, |_| {
+                format!("node {n} adds instance {i} at epoch {epoch}: {text}")
+            });
         }
         self.log(|_| format!("node {n} has instance {i}, epoch {epoch}"));
     }
@@ -397,11 +434,19 @@ impl World {
     /// I3 and I5 at an announcement.
     pub(crate) fn check_announcement(&mut self, n: usize, i: usize) {
         let node = &self.nodes[n];
-        let state = node.process.as_ref().filter(|p| !p.paused).map(|p| p.state[i]);
+        let state = node
+            .process
+            .as_ref()
+            .filter(|p| !p.paused)
+            .map(|p| p.state[i]);
         if node.kernel.addresses[i].is_none() && state != Some(State::Active) {
-            self.fail("I5", |_| format!("node {n} announces instance {i} after its removal"));
+            self.fail("I5", |_| {
+                format!("node {n} announces instance {i} after its removal")
+            });
         } else if state.is_some_and(State::is_passive) {
-            self.fail("I3", |_| format!("node {n} announces instance {i} in {state:?}"));
+            self.fail("I3", |_| {
+                format!("node {n} announces instance {i} in {state:?}")
+            });
         }
     }
 
@@ -420,7 +465,9 @@ impl World {
         };
         let known = std::mem::replace(&mut process.state[i], to);
         if known != from {
-            self.fail("transition", |_| format!("node {n} goes from {from}, but was {known}"));
+            self.fail("transition", |_| {
+                format!("node {n} goes from {from}, but was {known}")
+            });
             return;
         }
         match (from, to) {
@@ -447,9 +494,13 @@ impl World {
         let hears = !process.is_deaf(self.now, dead * 7 / 10);
         let eligible = process.eligible[i] && !process.admin_standby;
         if reason == Reason::PeerSilent && hears {
-            self.fail("I10", |_| format!("node {n} claims {i} although links carry both ways"));
+            self.fail("I10", |_| {
+                format!("node {n} claims {i} although links carry both ways")
+            });
         } else if !eligible {
-            self.fail("I13", |_| format!("node {n} claims {i} and is not eligible"));
+            self.fail("I13", |_| {
+                format!("node {n} claims {i} and is not eligible")
+            });
         }
     }
 
@@ -463,9 +514,13 @@ impl World {
         let frozen = process.frozen.is_some_and(|end| end > now);
         let voluntary = matches!(reason, Reason::HandedOver | Reason::Fault);
         if hears && matches!(reason, Reason::Isolated | Reason::NotHeard) {
-            self.fail("I10", |_| format!("node {n} gives up {i}: {reason}; links carry both ways"));
+            self.fail("I10", |_| {
+                format!("node {n} gives up {i}: {reason}; links carry both ways")
+            });
         } else if frozen && voluntary {
-            self.fail("I11", |_| format!("node {n} gives up {i} although frozen: {reason}"));
+            self.fail("I11", |_| {
+                format!("node {n} gives up {i} although frozen: {reason}")
+            });
         }
         self.checks.gave_up[i] = voluntary.then_some(n);
     }
@@ -479,19 +534,26 @@ impl World {
         moves.retain(|at| at + window >= now);
         if moves.len() > limit {
             let count = moves.len();
-            self.fail("I12", |_| format!("instance {i} moved {count} times in the window"));
+            self.fail("I12", |_| {
+                format!("instance {i} moved {count} times in the window")
+            });
         }
     }
 
     /// I7: what is in effect is on disk.
     fn check_active(&mut self, n: usize, i: usize, epoch: u64) {
         self.checks.takeovers += 1;
-        if self.checks.gave_up[i].take().is_some_and(|other| other != n) {
+        if self.checks.gave_up[i]
+            .take()
+            .is_some_and(|other| other != n)
+        {
             self.note_move(i);
         }
         let stored = self.nodes[n].disk[i];
         if stored != Some(epoch) && !self.checks.dirty[n] && !self.checks.disk_ever[n] {
-            self.fail("I7", |_| format!("node {n} serves {i} at epoch {epoch}, on disk {stored:?}"));
+            self.fail("I7", |_| {
+                format!("node {n} serves {i} at epoch {epoch}, on disk {stored:?}")
+            });
         }
     }
 
@@ -499,11 +561,18 @@ impl World {
     fn check_epoch(&mut self, n: usize, i: usize, epoch: u64) {
         let forgot = std::mem::take(&mut self.checks.dirty[n]);
         let last = std::mem::replace(&mut self.checks.claimed[n][i], epoch);
-        let heard = self.nodes[n].process.as_ref().map_or(0, |p| p.heard_epoch[i]);
+        let heard = self.nodes[n]
+            .process
+            .as_ref()
+            .map_or(0, |p| p.heard_epoch[i]);
         if !forgot && !self.checks.disk_ever[n] && epoch <= last {
-            self.fail("I7", |_| format!("node {n} takes over {i} at epoch {epoch} after {last}"));
+            self.fail("I7", |_| {
+                format!("node {n} takes over {i} at epoch {epoch} after {last}")
+            });
         } else if epoch <= heard {
-            self.fail("I7", |_| format!("node {n} takes over {i} at epoch {epoch}, peer had {heard}"));
+            self.fail("I7", |_| {
+                format!("node {n} takes over {i} at epoch {epoch}, peer had {heard}")
+            });
         }
     }
 }

@@ -260,7 +260,9 @@ impl Draw<'_> {
         let good = good(self.config);
         let cut = Quality { cut: true, ..good };
         let after = at + time;
-        let restart = self.rng.pick(&[MS * 20, self.scale / 3, self.scale * 2, self.scale * 6]);
+        let restart = self
+            .rng
+            .pick(&[MS * 20, self.scale / 3, self.scale * 2, self.scale * 6]);
         match class {
             Class::LinkQuality => out.push((at, Fault::Link(link, node, self.quality()))),
             Class::LinkCut => {
@@ -272,8 +274,15 @@ impl Draw<'_> {
                 out.push((after, Fault::Link(link, 1 - node, good)));
             }
             Class::AllLinks => {
-                let quality = if self.rng.chance(700) { cut } else { self.quality() };
-                out.extend([(at, Fault::AllLinks(quality)), (after, Fault::AllLinks(good))]);
+                let quality = if self.rng.chance(700) {
+                    cut
+                } else {
+                    self.quality()
+                };
+                out.extend([
+                    (at, Fault::AllLinks(quality)),
+                    (after, Fault::AllLinks(good)),
+                ]);
             }
             Class::OneWay => {
                 let mut after = after;
@@ -284,13 +293,22 @@ impl Draw<'_> {
                     out.push((at, Fault::Service(port, false)));
                     out.push((after, Fault::Service(port, true)));
                 }
-                out.extend([(at, Fault::OneWay(node, true)), (after, Fault::OneWay(node, false))]);
+                out.extend([
+                    (at, Fault::OneWay(node, true)),
+                    (after, Fault::OneWay(node, false)),
+                ]);
             }
             Class::Service => {
-                out.extend([(at, Fault::Service(node, false)), (after, Fault::Service(node, true))]);
+                out.extend([
+                    (at, Fault::Service(node, false)),
+                    (after, Fault::Service(node, true)),
+                ]);
             }
             Class::Carrier => {
-                out.extend([(at, Fault::Carrier(node, false)), (after, Fault::Carrier(node, true))]);
+                out.extend([
+                    (at, Fault::Carrier(node, false)),
+                    (after, Fault::Carrier(node, true)),
+                ]);
             }
             Class::Targets => {
                 out.extend([(at, Fault::Targets(false)), (after, Fault::Targets(true))]);
@@ -322,7 +340,10 @@ impl Draw<'_> {
                 _ => (at, Fault::DiskErrors(node, false)),
             }),
             Class::Steps => out.push(match self.rng.below(3) {
-                0 => (at, Fault::StepErrors(node, self.rng.pick(&[0, 50, 200, 500]))),
+                0 => (
+                    at,
+                    Fault::StepErrors(node, self.rng.pick(&[0, 50, 200, 500])),
+                ),
                 1 => (at, Fault::SlowSteps(node, self.rng.pick(&[1, 4, 20, 100]))),
                 _ => (at, Fault::StepErrors(node, 0)),
             }),
@@ -341,7 +362,10 @@ impl Draw<'_> {
                     1 => (Fault::Ready(node, false), Fault::Ready(node, true)),
                     2 => {
                         let failed = self.rng.range(0, targets) as u8;
-                        (Fault::FailTargets(node, failed), Fault::FailTargets(node, 0))
+                        (
+                            Fault::FailTargets(node, failed),
+                            Fault::FailTargets(node, 0),
+                        )
                     }
                     _ => {
                         let weight = self.rng.pick(&[-200, -50, -20, 30]);

@@ -283,7 +283,9 @@ impl World {
         process.due = process.pair.next_timer().map(clock::local);
         let knows = attack.map(|_| process.pair.view(at).peer);
         if knew != knows {
-            self.fail("I9", |_| format!("node {n} knew {knew:?}, after an attack {knows:?}"));
+            self.fail("I9", |_| {
+                format!("node {n} knew {knew:?}, after an attack {knows:?}")
+            });
         }
         if let Some(expected) = expected {
             self.check_unimpressed(n, &expected, &actions);

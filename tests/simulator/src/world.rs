@@ -243,9 +243,15 @@ impl World {
         let Some(Reverse(entry)) = self.queue.pop() else {
             return;
         };
-        self.at_once = if entry.at > self.now { 0 } else { self.at_once + 1 };
+        self.at_once = if entry.at > self.now {
+            0
+        } else {
+            self.at_once + 1
+        };
         if self.at_once > 20_000 {
-            self.fail("time", |w| format!("stands still at {:?} of {} s", entry.what, w.now / SECOND));
+            self.fail("time", |w| {
+                format!("stands still at {:?} of {} s", entry.what, w.now / SECOND)
+            });
         }
         self.now = self.now.max(entry.at);
         match entry.what {
@@ -387,7 +393,10 @@ impl World {
 
     pub(crate) fn cut_direction(&mut self, from: usize, cut: bool) {
         for link in 0..self.links.len() {
-            let quality = Quality { cut, ..self.links[link][from] };
+            let quality = Quality {
+                cut,
+                ..self.links[link][from]
+            };
             self.set_link(link, from, quality);
         }
     }
@@ -395,7 +404,11 @@ impl World {
     /// Since when some link has carried everything that a node sent.
     pub(crate) fn carried_since(&self, from: usize) -> Option<Time> {
         let shared = usize::from(self.config.service_link);
-        self.good_since.iter().skip(shared).filter_map(|link| link[from]).min()
+        self.good_since
+            .iter()
+            .skip(shared)
+            .filter_map(|link| link[from])
+            .min()
     }
 
     pub(crate) fn arrive(&mut self, to: usize, packet: Packet) {

@@ -40,7 +40,12 @@ fn judge(mut world: World, history: &dyn Fn() -> String, count: &mut Count) {
     }
     count.histories += 1;
     count.events += world.events;
-    if let Some(Failure { invariant, text, at }) = world.failure {
+    if let Some(Failure {
+        invariant,
+        text,
+        at,
+    }) = world.failure
+    {
         panic!("{invariant} at {at} ns: {text}\nafter {}", history());
     }
 }
@@ -80,7 +85,10 @@ fn kinds(config: &Config) -> Vec<Fault> {
 }
 
 fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// All sequences of so many faults at so many moments, a third of the dead interval apart.
@@ -181,11 +189,31 @@ fn every_order_of_few_packets_ends_well() {
         world.apply(fault);
         world
     };
-    let owner = usize::from(rest.nodes[1].process.as_ref().is_some_and(|p| p.state[0] == State::Active));
+    let owner = usize::from(
+        rest.nodes[1]
+            .process
+            .as_ref()
+            .is_some_and(|p| p.state[0] == State::Active),
+    );
     fates(&start, depth, "start", &mut count);
-    fates(&after(Fault::Operator(1 - owner, Order::Takeover)), depth, "takeover", &mut count);
-    fates(&after(Fault::Crash(owner, 100 * MS)), depth, "crash", &mut count);
-    fates(&after(Fault::Stop(owner, 100 * MS)), depth, "stop", &mut count);
+    fates(
+        &after(Fault::Operator(1 - owner, Order::Takeover)),
+        depth,
+        "takeover",
+        &mut count,
+    );
+    fates(
+        &after(Fault::Crash(owner, 100 * MS)),
+        depth,
+        "crash",
+        &mut count,
+    );
+    fates(
+        &after(Fault::Stop(owner, 100 * MS)),
+        depth,
+        "stop",
+        &mut count,
+    );
     println!(
         "{} histories: 4 situations, {depth} packets, each of which arrives, is lost or is \
          overtaken; {} events, {:.1} s",
