@@ -4,8 +4,8 @@
 #
 #   pair-client.pl probe ADDRESS [MILLISECONDS]
 #       every 10 ms a new connection to port 7 with one question; a line for each: its begin,
-#       its end, and who answered, "reset", "failed", or "silent": not within 900 ms, before
-#       TCP itself asks a second time for the connection
+#       its end, and who answered, "reset", "failed", or "silent": not within 1.4 s, in which
+#       TCP asks a second time for the connection
 #   pair-client.pl long ADDRESS COUNT MILLISECONDS
 #       COUNT connections to port 7 that send a byte so often and get it back. "open" when
 #       all are; a line "COUNT ALIVE LONGEST" for each SIGUSR1: connections that still are,
@@ -42,7 +42,7 @@ sub numbers { my $bits = unpack 'b*', $_[0]; my @all; push @all, pos($bits) - 1 
 
 sub probe {
     my $every = $more[0] // 10;
-    my $limit = 900;
+    my $limit = 1400;
     $| = 0;
     my (%open, $reads, $writes);
     $reads = $writes = '';

@@ -24,7 +24,7 @@ gone() { ! has_vip d2; }
 expect_within "F14, N22 the address is added by hand on the standby: it goes" 2 gone
 sleep 0.3
 both=$(owners_seen "$wall_mark" | sed -n 's/^both //p')
-[ "$both" -le 1000 ] && ok "N22 both had it for $both ms, at most 1000" || not_ok "N22" "both had it for $both ms"
+[ -n "$both" ] && [ "$both" -le 1000 ] && ok "N22 both had it for $both ms, at most 1000" || not_ok "N22" "both had it for $both ms"
 expect "N22 nobody moved" "active standby" "$(roles)"
 long_alive "F14, N21, N22"
 
@@ -32,21 +32,24 @@ long_alive "F14, N21, N22"
 # that it is not.
 log_mark
 mark
-in_ r3 arping -q -U -c 1 -s $VIP -I eth0 $VIP || in_ r3 ip -br link
+number=$(ip -n r3 -o link show dev eth0 | cut -d: -f1)
+in_ r3 perl "$here/pair-send.pl" claim $VIP "$(mac_inside r3)" "$number"
 foreign() { [ "$(told d1 "$(mac_inside r3)")" -gt 0 ]; }
 expect_within "N22, A08 a foreign claim: an alarm with its MAC" 3 foreign
 sleep 1
 expect_gap "N22, A08 the owner defends the address" 1000
 expect "A08 nobody moved" "active standby" "$(roles)"
 
-# 40 jumps of the wall clock. What tells times by it is not asked here: the clients and
-# directors do not.
+# 40 jumps of the wall clock, which the witnesses tell times by: so at the end, and put right
+# before the next scenario of this kernel.
 mark
+wall=${EPOCHREALTIME%.*}
 for jump in '+1 hour' '-2 hours' '+10 years' '-20 years' '+11 years'; do
     for _ in 1 2 3 4 5 6 7 8; do
         date -s "$jump" >/dev/null
         sleep 0.05
     done
+    date -s "@$((wall + ($(uptime_ms) - mark) / 1000))" >/dev/null
 done
 sleep 1.5
 none_lost "D16, F18 the wall clock jumps"

@@ -2,8 +2,10 @@
 # An attacker on the segment who sees everything and lacks the key.
 #
 #   pair-send.pl ADDRESS PORT CAPTURE MODE SECONDS [FROM]
+#   pair-send.pl claim ADDRESS MAC INTERFACE-NUMBER
 #
-# Sends UDP datagrams made of those in CAPTURE (a pcap file of Ethernet frames) as fast as it
+# The second says by ARP that somebody has an address. The first
+# sends UDP datagrams made of those in CAPTURE (a pcap file of Ethernet frames) as fast as it
 # is let. MODE is "replay" (as they were), "mutate" (a bit of each is another one), "cut"
 # (shorter or longer) or "forge" (as they were, with another sequence, state and
 # signature). Prints how many.
@@ -12,6 +14,18 @@ use warnings;
 use Socket;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
+if ($ARGV[0] eq 'claim') {
+    my (undef, $claimed, $mac, $interface) = @ARGV;
+    my $from = pack 'H12', $mac =~ s/://gr;
+    my $everybody = "\xff" x 6;
+    my $ip = inet_aton($claimed);
+    # Ethernet, then a request in the form of RFC 5227's announcement.
+    my $frame = $everybody . $from . pack('n n n C C n', 0x0806, 1, 0x0800, 6, 4, 1) . $from . $ip . "\0" x 6 . $ip;
+    # AF_PACKET, ETH_P_ARP, struct sockaddr_ll.
+    socket(my $raw, 17, SOCK_RAW, unpack 'S', pack 'n', 0x0806) or die "socket: $!";
+    send($raw, $frame, 0, pack 'S n i S C C a8', 17, 0x0806, $interface, 1, 0, 6, $everybody) or die "send: $!";
+    exit;
+}
 my ($address, $port, $capture, $mode, $seconds) = @ARGV;
 open my $file, '<:raw', $capture or die "$capture: $!";
 read($file, my $head, 24);

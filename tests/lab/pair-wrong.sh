@@ -26,10 +26,14 @@ settle d2
 # The guard does not move: nobody but the kernel can take the address away, and until it has,
 # the peer must not serve.
 mark
-at_once STOP "$(guard_of d2)"
+log_mark
+stopped=$(guard_of d2)
+at_once STOP "$stopped"
 kill -TERM "${main[d2]}"
 expect_within "F21 the address cannot be removed: the peer serves when it is gone" 12 role_is d1 active
 sleep 0.5
 expect_gap "F21 the address cannot be removed" 6000
 one_owner "F21" "$wall_mark"
-kill -KILL "${guard[d2]}" 2>/dev/null
+[ "$(told d2 'an address cannot be removed; the peer must not take over')" -gt 0 ] && ok "F21 an alarm" ||
+    not_ok "F21 an alarm" "none"
+kill -KILL "$stopped"

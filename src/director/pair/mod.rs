@@ -31,6 +31,7 @@ mod probes;
 pub mod program;
 pub mod report;
 pub mod status;
+mod strangers;
 mod sync;
 mod thread;
 pub mod tracks;

@@ -16,6 +16,7 @@ use super::links::{Links, Packet};
 use super::plan::Plan;
 use super::probes::Probes;
 use super::status::Alarm;
+use super::strangers::Strangers;
 use super::sync;
 use super::tracks::{Summary, Tracks};
 use crate::director::guard::Report;
@@ -64,6 +65,7 @@ pub(super) struct Node {
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Answer>>,
     pub(super) alarms: VecDeque<Alarm>,
     pub(super) ended: bool,
+    strangers: Strangers,
     /// What an address that could not be removed has changed, as it was before.
     pub(super) isolated: BTreeMap<InstanceId, Vec<(Sysctl, i64)>>,
     helpers: tokio::runtime::Handle,
@@ -126,6 +128,7 @@ impl Node {
             tickets: BTreeMap::new(),
             alarms: VecDeque::new(),
             ended: false,
+            strangers: Strangers::default(),
             isolated: BTreeMap::new(),
             queue: VecDeque::new(),
             requests,
@@ -256,6 +259,13 @@ impl Node {
         self.keeper.renew(&self.plan, &self.links.routes());
         self.look_at_macs();
         self.tell_all();
+        let now = Instant::now();
+        if self.strangers.is_due(now) {
+            let links = self.core.view(now).links;
+            for line in self.strangers.news(&links, now) {
+                tracing::warn!("{line}");
+            }
+        }
     }
 
     fn look_at_macs(&mut self) {
