@@ -30,7 +30,7 @@ impl Strangers {
     /// many packets there are.
     pub(super) fn news(&mut self, links: &[LinkView], now: Instant) -> Vec<String> {
         self.looked = Some(now);
-        let mut lines = Vec::new();
+        let mut news = Vec::new();
         for link in links {
             for (refusal, count) in &link.refused {
                 let Some(hint) = hint(*refusal) else { continue };
@@ -42,14 +42,14 @@ impl Strangers {
                 let minute = self.said.entry(*refusal as usize).or_default();
                 if minute.pass(now).is_some() {
                     let new = count - before;
-                    lines.push(format!(
+                    news.push(format!(
                         "link {}: {new} packets refused: {refusal}; {hint}",
                         link.name
                     ));
                 }
             }
         }
-        lines
+        news
     }
 }
 
