@@ -4,18 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::action::Step;
 use super::settings::{InstanceId, Settings};
-
-/// A hardware address of an Ethernet interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mac(pub [u8; 6]);
-
-impl std::fmt::Display for Mac {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [first, rest @ ..] = self.0;
-        write!(f, "{first:02x}")?;
-        rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
-    }
-}
+pub use crate::model::Mac;
 
 /// Something that happened.
 ///

@@ -21,7 +21,7 @@ pub use check::{
     Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
-pub use interface::{InterfaceName, NotAnInterface};
+pub use interface::{InterfaceName, Mac, NotAnInterface};
 pub use operation::{Failure, Operation};
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,

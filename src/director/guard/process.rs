@@ -161,7 +161,10 @@ impl Process {
                 ended = self.carry_out(actions).await;
             }
             if ended {
-                return self.say_goodbye();
+                if gone {
+                    self.say_goodbye();
+                }
+                return;
             }
         }
     }

@@ -52,6 +52,12 @@ pub struct Handle {
     pub(super) requests: mpsc::UnboundedSender<Request>,
 }
 
+/// A handle and the other end of its channel.
+pub(crate) fn channel() -> (Handle, mpsc::UnboundedReceiver<Request>) {
+    let (requests, receiver) = mpsc::unbounded_channel();
+    (Handle { requests }, receiver)
+}
+
 impl Handle {
     /// Sends a request. A thread that has ended takes none; its end is told by the closed
     /// channel of wishes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::links::FarewellRoute;
 use super::plan::Plan;
 use crate::director::guard::{self, FarewellLink, Guard, Holding, OWN_PROGRAM, Report, Setup};
-use crate::failover::{Event, InstanceId, Mac, Step};
+use crate::failover::{Event, InstanceId, Step};
 use crate::model::pair::Instance;
 
 /// A shorter silence of this process is no stall, whatever the dead interval: hosts have
@@ -206,7 +206,7 @@ impl Keeper {
                 owners
                     .map(|holding| Event::ForeignClaim {
                         instance: InstanceId::of(&holding.instance),
-                        mac: Mac(mac.0),
+                        mac,
                     })
                     .collect()
             }
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(keeper.held["web"].epoch, 3);
         let foreign = Report::Foreign {
             address: "192.0.2.100".parse().unwrap(),
-            mac: crate::kernel::neighbour::Mac([2, 0, 0, 0, 0, 9]),
+            mac: crate::model::Mac([2, 0, 0, 0, 0, 9]),
         };
         let events = keeper.understand(Some(foreign.clone()));
         assert!(

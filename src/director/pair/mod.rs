@@ -39,3 +39,8 @@ pub mod tracks;
 pub use handle::{Answer, Handle, Request, Wish};
 pub use plan::{Plan, PlanError};
 pub use thread::start;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::plan::tests::plan;
+}

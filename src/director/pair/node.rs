@@ -20,7 +20,7 @@ use super::strangers::Strangers;
 use super::sync;
 use super::tracks::{Summary, Tracks};
 use crate::director::guard::Report;
-use crate::failover::{self, Event, Incarnation, InstanceId, Local, Mac};
+use crate::failover::{self, Event, Incarnation, InstanceId, Local};
 use crate::kernel::neighbour;
 use crate::kernel::sysctl::Sysctl;
 use crate::kernel::worker::Handle as Kernel;
@@ -271,7 +271,7 @@ impl Node {
     fn look_at_macs(&mut self) {
         match neighbour::own_macs() {
             Ok(macs) if macs != self.macs => {
-                let event = Event::OwnMacs(macs.iter().map(|mac| Mac(mac.0)).collect());
+                let event = Event::OwnMacs(macs.iter().copied().collect());
                 self.macs = macs;
                 self.feed(event);
             }

@@ -67,7 +67,7 @@ fn version() -> SoftwareVersion {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::pair::{
         Hooks, Instance, Link, LinkSource, LinkTarget, Node, NodeId, Preempt, Standby, Timing,
@@ -75,7 +75,7 @@ pub(super) mod tests {
     };
 
     /// A plan with one instance, `web`, of one address.
-    pub(in super::super) fn plan() -> Plan {
+    pub(crate) fn plan() -> Plan {
         let node = |name: &str, id, priority| Node {
             name: name.to_owned(),
             id: NodeId(id),

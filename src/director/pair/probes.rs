@@ -86,7 +86,7 @@ fn open(
     let Some(port) = neighbour::Port::open(interface)? else {
         return Ok(None);
     };
-    let own = Mac(port.mac().0);
+    let own = port.mac();
     let Some(probe) = neighbour::Probe::open(interface, addresses)? else {
         return Ok(None);
     };
@@ -156,7 +156,7 @@ async fn reach(
 }
 
 fn heard(instance: InstanceId, own: Mac, said: Said) -> Event {
-    let mac = Mac(said.mac.0);
+    let mac = said.mac;
     match said.claim {
         Claim::Owner => Event::ProbeAnswer { instance, mac },
         Claim::Probe => Event::RivalProbe { instance, mac, own },

@@ -30,7 +30,7 @@ impl Strangers {
     /// many packets there are.
     pub(super) fn news(&mut self, links: &[LinkView], now: Instant) -> Vec<String> {
         self.looked = Some(now);
-        let mut news = Vec::new();
+        let mut said = Vec::new();
         for link in links {
             for (refusal, count) in &link.refused {
                 let Some(hint) = hint(*refusal) else { continue };
@@ -42,14 +42,14 @@ impl Strangers {
                 let minute = self.said.entry(*refusal as usize).or_default();
                 if minute.pass(now).is_some() {
                     let new = count - before;
-                    news.push(format!(
+                    said.push(format!(
                         "link {}: {new} packets refused: {refusal}; {hint}",
                         link.name
                     ));
                 }
             }
         }
-        news
+        said
     }
 }
 

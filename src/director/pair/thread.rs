@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use super::epochs::{self, Store};
-use super::handle::{Handle, Wish};
+use super::handle::{self, Handle, Wish};
 use super::node::{Node, Parts};
 use super::plan::Plan;
 use crate::failover::Incarnation;
@@ -26,7 +26,7 @@ pub fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (sender, requests) = mpsc::unbounded_channel();
+    let (handle, requests) = handle::channel();
     let (wishes, wish_receiver) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("pair".to_owned())
@@ -49,5 +49,5 @@ pub fn start(
                 }
             });
         })?;
-    Ok((Handle { requests: sender }, wish_receiver))
+    Ok((handle, wish_receiver))
 }

@@ -322,3 +322,67 @@ fn available(core: &super::Core, service: &str) -> usize {
     let named = keys.filter(|key| key.to_string() == service || key.short() == service);
     named.map(|key| core.available(&key)).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Names, ldirectord};
+    use crate::director::pair::handle;
+    use crate::director::pair::tests::plan;
+
+    const SERVICES: &str = "\
+virtual=192.0.2.100:80
+    real=192.0.2.21:80 gate
+virtual=192.0.2.200:80
+    real=192.0.2.21:80 gate
+virtual=7
+    real=192.0.2.21:80 gate
+";
+
+    fn side(standby: Standby, instances: usize) -> Side {
+        let parsed = ldirectord::parse(SERVICES.as_bytes(), "test.cf");
+        let config = parsed.resolve(&Names::default()).unwrap().config;
+        let mut pair = plan().pair;
+        pair.instances[0].standby = standby;
+        for number in 1..instances {
+            let mut other = pair.instances[0].clone();
+            other.name = format!("other-{number}");
+            other.addresses[0].address = "192.0.2.200".parse().unwrap();
+            pair.instances.push(other);
+        }
+        let (handle, _) = handle::channel();
+        let (_, wishes) = mpsc::unbounded_channel();
+        let member = Member {
+            pair,
+            handle,
+            wishes,
+        };
+        Side::new(&config, member)
+    }
+
+    fn passive(side: &Side) -> Vec<String> {
+        let all = side.passive();
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cold_standby_keeps_what_moves_with_the_instance_out_of_the_kernel() {
+        let mut side = side(Standby::Cold, 1);
+        assert_eq!(passive(&side), ["tcp:192.0.2.100:80", "fwm:7"]);
+        side.present.insert("web".to_owned());
+        assert!(passive(&side).is_empty());
+    }
+
+    #[test]
+    fn of_two_instances_neither_owns_a_firewall_mark() {
+        let mut side = side(Standby::Cold, 2);
+        assert_eq!(passive(&side), ["tcp:192.0.2.100:80", "tcp:192.0.2.200:80"]);
+        side.present.insert("other-1".to_owned());
+        assert_eq!(passive(&side), ["tcp:192.0.2.100:80"]);
+    }
+
+    #[test]
+    fn a_warm_standby_keeps_nothing_out() {
+        assert!(passive(&side(Standby::Warm, 2)).is_empty());
+    }
+}

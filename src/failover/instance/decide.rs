@@ -46,7 +46,10 @@ impl Instance {
         if record.state == State::Active && self.state.is_passive() {
             self.peer_served = Some(record.epoch);
         }
-        if record.state == State::Active && self.state != State::Active {
+        // Service that ended at once is only seen by its end.
+        let served = record.state == State::Active
+            || (record.state == State::Release && record.epoch > self.epoch);
+        if served && self.state != State::Active {
             self.note_owner(Side::Peer, context);
         }
     }

@@ -229,8 +229,17 @@ impl Instance {
             });
     }
 
-    /// Somebody else uses an address of ours: say whose it is, at most every ten seconds.
+    /// Somebody else uses an address of ours: say whose it is, at most every ten seconds. Who
+    /// is about to take over has had an answer that the probe did not ask for. After a
+    /// hand-over it may be the last announcement of before.
     pub(super) fn foreign_claim(&mut self, mac: super::event::Mac, context: &mut Context<'_>) {
+        if self.state == State::Probe {
+            return self.probe_answer(mac, context);
+        }
+        let asked = self.reason != Some(Reason::PeerReleased);
+        if self.state == State::Acquire && asked && !self.added && context.peer.has_mac(mac) {
+            return self.release(Reason::PeerStillActive, context);
+        }
         if context.own_macs.contains(&mac) || self.state != State::Active {
             return;
         }

@@ -6,5 +6,6 @@ mod operator;
 mod policy;
 mod release;
 mod replay;
+mod simulated;
 mod start;
 pub(super) mod world;

@@ -11,30 +11,9 @@ mod port;
 
 pub use port::{Listener, Port, Probe, own_macs};
 
-use std::fmt;
 use std::net::IpAddr;
 
-/// An Ethernet address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mac(pub [u8; 6]);
-
-impl Mac {
-    /// Everybody.
-    pub const BROADCAST: Self = Self([0xff; 6]);
-    /// Nobody in particular.
-    pub const ZERO: Self = Self([0; 6]);
-}
-
-/// `02:00:5e:10:20:30`.
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, byte) in self.0.iter().enumerate() {
-            let colon = if place == 0 { "" } else { ":" };
-            write!(f, "{colon}{byte:02x}")?;
-        }
-        Ok(())
-    }
-}
+pub use crate::model::Mac;
 
 /// How somebody stands to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use crate::config::{MS, SECOND, Time};
 use crate::failover::{Command, Event};
-use crate::fault::{Fault, Order, good};
+use crate::fault::{Attack, Fault, Order, good};
 use crate::kernel::Kernel;
 use crate::node::Input;
 use crate::world::{Coming, Which, World};
@@ -66,9 +66,12 @@ impl World {
             Fault::Ready(n, on) => self.nodes[n].ready = on,
             Fault::Operator(n, order) => self.order(n, order),
             Fault::Reload(n, variant) => self.reload(n, variant),
+            // On a clock that stood still nothing is as old as it is.
+            Fault::Attack(n, Attack::Withheld, _)
+                if self.nodes[n].standing || self.nodes[n].stood_until.is_some() => {}
             Fault::Attack(n, attack, packets) => {
                 // Certainly older than what the receiver takes for fresh.
-                let longer = self.nodes.iter().any(|node| node.variant == 3);
+                let longer = self.nodes.iter().any(|node| node.longer);
                 let limit = self.config.dead() * if longer { 17 } else { 11 } / 10;
                 let stale_before = self.now.saturating_sub(limit);
                 for _ in 0..packets {
@@ -110,6 +113,7 @@ impl World {
 
     fn reload(&mut self, n: usize, variant: u8) {
         self.nodes[n].variant = variant;
+        self.nodes[n].longer |= variant == 3;
         let settings = Box::new(self.config.settings(n, variant));
         self.tell(n, Input::Event(Event::Reconfigured(settings)));
     }
@@ -127,7 +131,7 @@ impl World {
     }
 
     fn power_off(&mut self, n: usize, time: Time) {
-        let seed = self.rng.next();
+        let seed = self.rng.bits();
         let node = &mut self.nodes[n];
         if !node.powered {
             return;

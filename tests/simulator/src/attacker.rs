@@ -147,7 +147,7 @@ impl Attacker {
                 1 => bytes.extend([0; 7]),
                 _ => {
                     let length = self.rng.range(0, 600);
-                    bytes = (0..length).map(|_| self.rng.next() as u8).collect();
+                    bytes = (0..length).map(|_| self.rng.bits() as u8).collect();
                 }
             },
         }
@@ -168,13 +168,13 @@ impl Attacker {
             self.resign(bytes);
             return;
         }
-        let sequence = self.rng.next() >> 20;
+        let sequence = self.rng.bits() >> 20;
         if let Some(field) = bytes.get_mut(36..44) {
             field.copy_from_slice(&sequence.to_be_bytes());
         }
         if self.rng.chance(500) {
             let at = self.rng.range(91, bytes.len() as u64 - 33) as usize;
-            bytes[at] = self.rng.next() as u8;
+            bytes[at] = self.rng.bits() as u8;
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Local;
 use crate::config::{EXECUTION, MS, SECOND, SECRET, Time};
 use crate::failover::{Action, Reason, State, Step};
-use crate::node::Node;
+use crate::node::{Node, Process};
 use crate::packet;
 use crate::world::World;
 
@@ -110,8 +110,10 @@ impl World {
                 .zip(self.awake_since[1 - m])
                 .is_some_and(|(heard, since)| heard > since)
         });
-        let heard = heard && met;
-        let calm = process.frozen.is_none() && self.nodes.iter().all(|node| node.variant != 3);
+        // Not by a link that was bad anyway.
+        let calm_at = self.weather[n].saturating_add(2 * self.config.dead());
+        let heard = heard && met && process.heard > Some(calm_at);
+        let calm = process.frozen.is_none() && self.nodes.iter().all(|node| !node.longer);
         heard && calm && self.executes() && process.state[i] == State::Active && {
             let served = self.checks.active_since[n][i];
             // It has heard as an owner, from a peer that could serve, that it is heard: it
@@ -149,6 +151,8 @@ impl World {
 
     /// Looks at what must hold between any two events.
     pub(crate) fn check_state(&mut self) {
+        let able = self.executes();
+        self.executes_since = able.then(|| self.executes_since.unwrap_or(self.now));
         let together = self.same_segment();
         self.together_since = together.then(|| self.together_since.unwrap_or(self.now));
         for n in 0..2 {
@@ -209,7 +213,8 @@ impl World {
         };
         if let Some(heard) = heard.filter(|_| self.executes()) {
             let limit = 2 * self.config.interval() + EXECUTION + 6 * self.config.delay;
-            if self.now > since.max(heard) + limit {
+            let able = self.executes_since.unwrap_or(self.now);
+            if self.now > since.max(heard).max(able) + limit {
                 self.fail("V2", |_| format!("both nodes still hold instance {i}"));
             }
         }
@@ -258,6 +263,11 @@ impl World {
         if !current || head.sequence >> 63 != 0 || age.is_none_or(|age| age > dead * 4 / 10) {
             return;
         }
+        // A copy of what came on another link is no news.
+        if process.last_news >= (life, head.sequence) {
+            return;
+        }
+        process.last_news = (life, head.sequence);
         if process
             .heard
             .is_none_or(|heard| now.saturating_sub(heard) > dead / 2)
@@ -337,7 +347,7 @@ impl World {
         if drains {
             let text = format!("node {n} has not looked around and does {action:?}");
             self.fail("I5", |_| text);
-        } else if late > self.config.dead() * 6 / 10 && self.nodes[n].variant != 3 {
+        } else if late > self.config.dead() * 6 / 10 && !self.nodes[n].longer {
             let text =
                 format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
             self.fail("I5", |_| text);
@@ -364,7 +374,7 @@ impl World {
         if shows_secret(bytes) {
             self.fail("I18", |_| format!("node {n} sends the key"));
         }
-        let variant = self.nodes[n].variant;
+        let longer = self.nodes[n].longer;
         let limit = self.config.interval() * 3 / 2 + self.config.jitter * 2 + MS;
         let Some(process) = &mut self.nodes[n].process else {
             return;
@@ -374,7 +384,7 @@ impl World {
         };
         let last = sent.replace(now);
         let gap = last.map_or(0, |last| now.saturating_sub(last));
-        if gap > limit && variant != 3 {
+        if gap > limit && !longer {
             self.fail("V8", |_| {
                 format!("node {n} was silent on link {link} for {gap} ns")
             });
@@ -507,10 +517,14 @@ impl World {
     /// I10, I11 and I12.
     fn check_release(&mut self, n: usize, i: usize, reason: Reason) {
         let now = self.local(n);
+        let calm = |until: &Time| until.saturating_add(2 * self.config.dead()) < self.now;
+        let calm = self.weather.iter().all(calm);
         let Some(process) = &self.nodes[n].process else {
             return;
         };
-        let hears = !process.is_deaf(self.now, self.config.dead() * 3 / 10);
+        let deaf = |process: &Process| process.is_deaf(self.now, self.config.dead() * 3 / 10);
+        let other = self.nodes[1 - n].process.as_ref();
+        let hears = calm && !deaf(process) && other.is_some_and(|other| !deaf(other));
         let frozen = process.frozen.is_some_and(|end| end > now);
         let voluntary = matches!(reason, Reason::HandedOver | Reason::Fault);
         if hears && matches!(reason, Reason::Isolated | Reason::NotHeard) {
@@ -584,7 +598,10 @@ fn duration(duration: Duration) -> Time {
 /// Whether the key is in it, as it is or in hexadecimal digits.
 pub fn shows_secret(bytes: &[u8]) -> bool {
     let start = &SECRET[..8];
-    let hex: String = start.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = format!(
+        "{:016x}",
+        u64::from_be_bytes(*SECRET.first_chunk().expect("32 bytes"))
+    );
     let contains = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
     contains(start) || contains(hex.as_bytes()) || contains(hex.to_uppercase().as_bytes())
 }

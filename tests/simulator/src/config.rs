@@ -108,7 +108,7 @@ impl Config {
             track_interval: timing.dead_after / 4,
             hooks: rng.chance(300),
             suppression: rng.chance(200),
-            drift: [(); 2].map(|()| rng.range(0, 40_000) as i64 - 20_000),
+            drift: [(); 2].map(|()| i64::from(rng.range(0, 40_000) as u32) - 20_000),
             clock_stops: rng.chance(500),
             jitter: interval.as_nanos() as u64 / rng.pick(&[1000, 200, 40]),
             delay: interval.as_nanos() as u64 / rng.pick(&[400, 100, 10]),

@@ -26,8 +26,8 @@ pub const AGAIN: Time = 100 * MS;
 pub enum Request {
     /// It is alive: addresses may stay until then.
     Keep(Local, Vec<(usize, Vec<u8>)>),
-    /// A step of an instance.
-    Step(usize, u64, Step),
+    /// A step of an instance, asked for at that time.
+    Step(usize, u64, Step, Local),
 }
 
 /// Addresses of an instance that the guard holds.
@@ -42,7 +42,7 @@ pub struct Held {
 }
 
 /// The process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Guard {
     /// Stopped by a signal.
     pub paused: bool,
@@ -70,25 +70,6 @@ pub struct Guard {
     pub saying: Vec<(usize, Vec<u8>)>,
     /// Begin of the farewells and how many are done.
     pub farewells: Option<(Local, usize)>,
-}
-
-impl Default for Guard {
-    fn default() -> Self {
-        Self {
-            paused: false,
-            orphan: false,
-            deadline: None,
-            held: [None, None],
-            rounds: [None; 2],
-            leaving: [None; 2],
-            given_up: [None; 2],
-            queue: VecDeque::new(),
-            busy: None,
-            farewell: Vec::new(),
-            saying: Vec::new(),
-            farewells: None,
-        }
-    }
 }
 
 impl Guard {

@@ -17,7 +17,7 @@ impl World {
                 }
                 guard.queue.push_back(request);
             }
-            (None, Request::Step(i, epoch, step)) => {
+            (None, Request::Step(i, epoch, step, _)) => {
                 self.report(n, i, epoch, step, Err("there is no guard".to_owned()));
             }
             (None, Request::Keep(..)) => {}
@@ -121,13 +121,13 @@ impl World {
         let Some(guard) = &mut node.guard else {
             return;
         };
-        let (i, epoch, step) = match request {
+        let (i, epoch, step, asked) = match request {
             Request::Keep(deadline, farewell) => {
                 guard.deadline = guard.deadline.max(Some(deadline));
                 guard.farewell = farewell;
                 return;
             }
-            Request::Step(i, epoch, step) => (i, epoch, step),
+            Request::Step(i, epoch, step, asked) => (i, epoch, step, asked),
         };
         let result = match step {
             Step::AddAddresses => {
@@ -142,6 +142,9 @@ impl World {
                     }
                     self.fenced(n, &[i]);
                     Err("fenced".to_owned())
+                } else if asked + self.config.dead() / 2 < now {
+                    // The guard has slept: what was true then may not be now.
+                    Err("asked for too long ago".to_owned())
                 } else if guard.leaving[i].is_some() {
                     Err("its addresses are still being removed".to_owned())
                 } else {
@@ -271,7 +274,7 @@ impl World {
         }
         self.nodes[n].guard = Some(new);
         for request in old.queue {
-            if let Request::Step(i, epoch, step) = request {
+            if let Request::Step(i, epoch, step, _) = request {
                 self.report(n, i, epoch, step, Err("the guard died".to_owned()));
             }
         }

@@ -15,8 +15,8 @@ pub struct Kernel {
     pub backup: [bool; 2],
     /// The master role runs for it.
     pub master: [bool; 2],
-    /// The network cannot reach the addresses: filter, or interface down.
-    pub isolated: bool,
+    /// The network cannot reach an instance's addresses.
+    pub isolated: [bool; 2],
     /// So many operations of a thousand fail.
     pub errors: u64,
     /// Addresses cannot be removed before that.
@@ -32,7 +32,7 @@ impl Kernel {
             table: [false; 2],
             backup: [false; 2],
             master: [false; 2],
-            isolated: false,
+            isolated: [false; 2],
             errors: 0,
             stuck_until: 0,
             rng,
@@ -64,18 +64,16 @@ impl Kernel {
             self.attempt()?;
         }
         self.addresses[instance] = None;
-        if self.addresses == [None; 2] {
-            self.isolated = false;
-        }
+        self.isolated[instance] = false;
         Ok(())
     }
 
     /// Keeps the network away from addresses that cannot be removed.
-    pub fn isolate(&mut self, attempt: u8) -> Result<(), String> {
+    pub fn isolate(&mut self, instance: usize, attempt: u8) -> Result<(), String> {
         if attempt == 1 && self.rng.chance(300) {
             return Err("the filter cannot be set".to_owned());
         }
-        self.isolated = true;
+        self.isolated[instance] = true;
         Ok(())
     }
 

@@ -62,6 +62,8 @@ pub struct Node {
     pub disk_errors: bool,
     /// Which settings its file has, see [`Config::settings`].
     pub variant: u8,
+    /// It has had the longer times of variant 3.
+    pub longer: bool,
     /// Failed targets that only it does not reach.
     pub failed_targets: u8,
     /// Weight of failed tracks.
@@ -145,6 +147,8 @@ pub struct Process {
     /// When something last came from the peer's present life that proves that this life was
     /// heard recently.
     pub heard: Option<Time>,
+    /// The peer's life and the sequence of that.
+    pub last_news: (u64, u64),
     /// Begin of the time in which [`Self::heard`] was never long ago.
     pub hears_since: Option<Time>,
     /// What the peer then said about its eligibility.
@@ -172,6 +176,7 @@ impl Node {
             disk_before: [None; 2],
             disk_errors: false,
             variant: 0,
+            longer: false,
             failed_targets: 0,
             weight: 0,
             host_fault: false,
@@ -197,12 +202,12 @@ impl Node {
 
     /// Whether the addresses of an instance can be reached on its segment.
     pub fn holds(&self, instance: usize) -> bool {
-        self.runs() && self.kernel.addresses[instance].is_some() && !self.kernel.isolated
+        self.runs() && self.kernel.addresses[instance].is_some() && !self.kernel.isolated[instance]
     }
 
     /// Whether it reaches the service segment's switch.
     pub fn is_connected(&self) -> bool {
-        self.runs() && self.service && self.carrier && !self.kernel.isolated
+        self.runs() && self.service && self.carrier
     }
 
     /// Whether its main process runs at this moment.

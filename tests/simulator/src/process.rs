@@ -37,7 +37,7 @@ impl World {
         let node = &mut self.nodes[n];
         node.lives += 1;
         node.guard = Some(Guard::default());
-        let (high, low) = (node.rng.next(), node.rng.next());
+        let (high, low) = (node.rng.bits(), node.rng.bits());
         let incarnation: [u8; 16] = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
         let epochs = (0..2).filter_map(|i| Some((self.ids[i], node.disk[i]?)));
         let epochs: Vec<_> = epochs.collect();
@@ -76,6 +76,7 @@ impl World {
             sent: vec![None; self.config.links],
             rounds: std::collections::BTreeMap::new(),
             heard: None,
+            last_news: (0, 0),
             hears_since: None,
             peer_eligible: [false; 2],
             peer_active: [false; 2],
@@ -154,7 +155,7 @@ impl World {
             };
             if process.running[i].flatten().is_some_and(|end| end <= now) {
                 process.running[i] = Some(None);
-                self.finish(n, i, now);
+                self.finish(n, i);
             }
             let Some(process) = &self.nodes[n].process else {
                 return;
@@ -199,7 +200,7 @@ impl World {
                 Some(Input::Event(event)) => self.feed(n, event, None),
                 Some(Input::ProbeStarted(i)) => {
                     let instance = self.ids[i];
-                    let works = self.nodes[n].carrier && !self.nodes[n].kernel.isolated;
+                    let works = self.nodes[n].carrier;
                     let result = if works {
                         Ok(())
                     } else {
@@ -297,13 +298,13 @@ impl World {
             self.check_batch(n, late, before, &actions);
         }
         for action in actions {
+            self.note_action(n, &action);
             self.act(n, now, action);
         }
-        if let Some(i) = done.and_then(|id| self.index(id)) {
-            if let Some(process) = &mut self.nodes[n].process {
-                process.steps[i].pop_front();
-                process.running[i] = None;
-            }
+        let done = done.and_then(|id| self.index(id));
+        if let (Some(i), Some(process)) = (done, &mut self.nodes[n].process) {
+            process.steps[i].pop_front();
+            process.running[i] = None;
         }
         for i in 0..2 {
             self.begin_step(n, i, now);
@@ -342,6 +343,22 @@ impl World {
             let text = format!("node {n} <- {event:?}");
             let text: String = text.chars().take(200).collect();
             self.log(|_| text);
+        }
+    }
+
+    /// The digest is that of FNV-1a, over words.
+    fn note_action(&mut self, n: usize, action: &Action) {
+        let word = match action {
+            Action::Send { bytes, .. } => {
+                let tag = bytes.last_chunk().copied().unwrap_or_default();
+                u64::from_be_bytes(tag)
+            }
+            Action::Do { epoch, .. } | Action::Transition { epoch, .. } => *epoch,
+            Action::Keep { .. } => 1,
+            _ => 2,
+        };
+        for word in [self.now, n as u64, word] {
+            self.digest = (self.digest ^ word).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
@@ -460,7 +477,7 @@ impl World {
             | Step::Announce
             | Step::CancelAnnouncements => {
                 process.running[i] = Some(None);
-                self.ask_guard(n, now, Request::Step(i, epoch, step));
+                self.ask_guard(n, now, Request::Step(i, epoch, step, now));
             }
             _ => {
                 let time = match step {
@@ -474,7 +491,7 @@ impl World {
     }
 
     /// A step of the main process has ended.
-    fn finish(&mut self, n: usize, i: usize, now: Local) {
+    fn finish(&mut self, n: usize, i: usize) {
         let node = &mut self.nodes[n];
         let Some((epoch, step)) = node
             .process
@@ -502,7 +519,7 @@ impl World {
                 kernel.master[i] = part == SyncPart::Master;
                 kernel.backup[i] = part == SyncPart::Backup;
             }),
-            Step::Isolate { attempt } => kernel.isolate(attempt),
+            Step::Isolate { attempt } => kernel.isolate(i, attempt),
             _ => Ok(()),
         };
         let instance = self.ids[i];
@@ -512,7 +529,6 @@ impl World {
             step,
             result,
         };
-        let _ = now;
         self.tell(n, Input::Event(done));
     }
 

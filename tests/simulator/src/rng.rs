@@ -1,4 +1,4 @@
-//! Reproducible random numbers: SplitMix64 (Steele, Lea, Flood 2014), a stream per purpose.
+//! Reproducible random numbers: `SplitMix64` (Steele, Lea, Flood 2014), a stream per purpose.
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
@@ -8,13 +8,13 @@ impl Rng {
     /// The stream of a seed for a purpose, independent of the streams for others.
     pub fn new(seed: u64, purpose: u64) -> Self {
         let mut rng = Self(seed ^ purpose.wrapping_mul(0xd134_2543_de82_ef95));
-        rng.next();
-        rng.next();
+        rng.bits();
+        rng.bits();
         rng
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,7 +24,7 @@ impl Rng {
 
     /// 0 to `n` − 1; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next().checked_rem(n).unwrap_or(0)
+        self.bits().checked_rem(n).unwrap_or(0)
     }
 
     /// `low` to `high`, both included.

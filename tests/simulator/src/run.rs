@@ -19,6 +19,8 @@ pub struct Outcome {
     pub faults: u64,
     /// Takeovers.
     pub takeovers: u64,
+    /// Of all actions of the state machines and their times.
+    pub digest: u64,
     /// What was broken.
     pub failure: Option<Failure>,
     /// What happened, when asked for.
@@ -69,6 +71,7 @@ pub fn run_plan(
         time: world.now,
         faults: faults.len() as u64,
         takeovers: world.checks.takeovers,
+        digest: world.digest,
         failure: world.failure.take(),
         trace: world.trace.take().unwrap_or_default(),
     }
@@ -203,6 +206,9 @@ fn drill(world: &mut World, rng: &mut Rng) {
     };
     let silence = config.dead() + config.interval();
     let loss = loose(silence + 2 * config.probe() + EXECUTION + memory);
+    if rng.chance(150) {
+        return one_way_drill(world, old);
+    }
     let (fault, invariant, bound) = match rng.below(5) {
         0 => (Fault::PowerOff(old, 2 * loss), "V1 power", loss),
         1 => (
@@ -238,6 +244,18 @@ fn drill(world: &mut World, rng: &mut Rng) {
         world.run_until(world.now + 2 * MS);
     }
     world.run_until(since + 2 * (loss + config.lifetime() + SLACK) + memory * 2 + back);
+    if world.failure.is_none() {
+        world.heal();
+        converge(world);
+    }
+}
+
+/// The peer does not hear the owner any more, nor can it see it: I2.
+fn one_way_drill(world: &mut World, old: usize) {
+    world.log(|_| "DRILL one way".to_owned());
+    world.apply(Fault::OneWay(old, true));
+    world.apply(Fault::Service(1 - old, false));
+    world.run_until(world.now + 4 * world.config.dead());
     if world.failure.is_none() {
         world.heal();
         converge(world);
@@ -340,17 +358,17 @@ pub fn report(seed: u64, bug: Option<Bug>) -> String {
         text += &format!("{:>12.6} {fault:?}\n", *at as f64 / 1e9);
     }
     text += "the last of what happened:\n";
-    let lines = std::env::var("SIMULATOR_LINES")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(60);
-    for line in outcome
-        .trace
-        .iter()
-        .skip(outcome.trace.len().saturating_sub(lines))
-    {
+    let lines = number("SIMULATOR_LINES", 60) as usize;
+    let skip = outcome.trace.len().saturating_sub(lines);
+    for line in outcome.trace.iter().skip(skip) {
         text += line;
         text += "\n";
     }
     text
+}
+
+/// A number from the environment.
+pub fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -100,6 +100,8 @@ pub struct World {
     pub now: Time,
     /// Calls of the state machines.
     pub events: u64,
+    /// Of all actions of the state machines and their times.
+    pub digest: u64,
     /// The nodes.
     pub nodes: [Node; 2],
     /// The service segment.
@@ -125,8 +127,12 @@ pub struct World {
     at_once: u32,
     /// Since when each direction of each link has been good.
     good_since: Vec<[Option<Time>; 2]>,
+    /// Until when links from a node were neither good nor cut.
+    pub(crate) weather: [Time; 2],
     /// Since when each node's main process has been running without a pause.
     pub(crate) awake_since: [Option<Time>; 2],
+    /// Since when nothing has hindered the nodes from giving up addresses.
+    pub(crate) executes_since: Option<Time>,
     /// Since when both nodes have been on one service segment.
     pub(crate) together_since: Option<Time>,
     pub(crate) rng: Rng,
@@ -147,6 +153,7 @@ impl World {
         let mut world = Self {
             now: 0,
             events: 0,
+            digest: 0,
             nodes: [0, 1].map(|n| Node::new(n, seed, &config)),
             segment: Segment::default(),
             failure: None,
@@ -163,7 +170,9 @@ impl World {
             order: 0,
             at_once: 0,
             good_since: vec![[Some(0); 2]; config.links],
+            weather: [0; 2],
             awake_since: [None; 2],
+            executes_since: None,
             together_since: None,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
@@ -377,8 +386,16 @@ impl World {
 
     pub(crate) fn set_link(&mut self, link: usize, from: usize, quality: Quality) {
         if link < self.links.len() {
+            let good = good(&self.config);
+            let fine = |q: Quality| q.cut || q == good;
+            let was_fine = self.links.iter().all(|link| fine(link[from]));
             self.links[link][from] = quality;
-            let well = quality == good(&self.config);
+            if !self.links.iter().all(|link| fine(link[from])) {
+                self.weather[from] = Time::MAX;
+            } else if !was_fine {
+                self.weather[from] = self.now;
+            }
+            let well = quality == good;
             let since = self.good_since[link][from].unwrap_or(self.now);
             self.good_since[link][from] = well.then_some(since);
         }

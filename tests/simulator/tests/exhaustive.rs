@@ -1,12 +1,14 @@
 //! Everything that can happen within small bounds.
 
+#![expect(clippy::print_stdout, reason = "what was done is part of the result")]
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use simulator::config::{Config, MS, SECOND, Time};
 use simulator::failover::State;
 use simulator::fault::{Fault, Order, Quality, good};
-use simulator::run::{Demand, converge, finish};
+use simulator::run::{Demand, converge, finish, number};
 use simulator::world::{Failure, Fate, World};
 
 /// What was looked at.
@@ -82,13 +84,6 @@ fn kinds(config: &Config) -> Vec<Fault> {
         ]);
     }
     kinds
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
 }
 
 /// All sequences of so many faults at so many moments, a third of the dead interval apart.

@@ -1,6 +1,8 @@
 //! The proof that the simulator bites: every deliberate bug of the state machine is found
 //! within a million events.
 
+#![expect(clippy::print_stdout, reason = "what was done is part of the result")]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
