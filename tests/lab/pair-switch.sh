@@ -45,7 +45,7 @@ switches() {
 # These are not the moves of something that flaps.
 TIMING='  max_moves: 200'
 switches "${BACKUP_ONLY_IS:-1}"
-[ -z "${SWITCHES_ONLY:-}" ] || exit
+[ -z "${SWITCHES_ONLY:-}" ] || exit 0
 
 # F1: the active is stopped in an orderly way.
 transfer_start
