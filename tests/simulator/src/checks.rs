@@ -118,9 +118,11 @@ impl World {
             let served = self.checks.active_since[n][i];
             // It has heard as an owner, from a peer that could serve, that it is heard: it
             // must notice when that ends.
-            let able = self.checks.standby_since[1 - n][i];
+            let peer = self.nodes[1 - n].process.as_ref();
+            let eligible = peer.and_then(|peer| peer.eligible_since[i]);
+            let able = self.checks.standby_since[1 - n][i].zip(eligible);
             served.is_some_and(|since| since < limit && process.heard > Some(since))
-                && able.is_some_and(|since| process.heard > Some(since))
+                && able.is_some_and(|(a, b)| process.heard > Some(a.max(b)))
         }
     }
 

@@ -73,6 +73,7 @@ impl World {
             admin_standby: false,
             frozen: None,
             eligible: [false; 2],
+            eligible_since: [None; 2],
             sent: vec![None; self.config.links],
             rounds: std::collections::BTreeMap::new(),
             heard: None,
@@ -313,6 +314,7 @@ impl World {
 
     /// What an event says, before the state machine hears it.
     fn note_event(&mut self, n: usize, now: Local, event: &Event) {
+        let true_time = self.now;
         let Some(process) = &mut self.nodes[n].process else {
             return;
         };
@@ -330,6 +332,8 @@ impl World {
                 let eligible = local.fault.is_none() && local.unknown == 0 && local.carrier;
                 if let Some(i) = self.ids.iter().position(|id| id == instance) {
                     process.eligible[i] = eligible;
+                    let since = process.eligible_since[i].unwrap_or(true_time);
+                    process.eligible_since[i] = eligible.then_some(since);
                 }
             }
             _ => {}
