@@ -320,7 +320,10 @@ impl World {
         };
         match event {
             Event::Operator { command, .. } => match command {
-                Command::Standby { on, .. } => process.admin_standby = *on,
+                Command::Standby { on, .. } => {
+                    process.admin_standby = *on;
+                    process.eligible_since = process.eligible.map(|e| e.then_some(true_time));
+                }
                 Command::Freeze { duration } => {
                     let end = duration.map(|d| now + d.as_nanos() as Local);
                     process.frozen = Some(end.unwrap_or(Local::MAX));
