@@ -353,6 +353,11 @@ impl Peer {
         self.retired.len()
     }
 
+    /// Whether any hardware address of it is known.
+    pub(super) fn knows_macs(&self) -> bool {
+        !self.macs.is_empty()
+    }
+
     pub(super) fn has_mac(&self, mac: Mac) -> bool {
         self.macs.contains(&mac)
     }

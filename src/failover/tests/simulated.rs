@@ -128,6 +128,27 @@ fn a_standby_is_prepared_again_after_a_claim_in_vain() {
     assert!(world.steps(1).contains(&Step::Sync(SyncPart::Backup)));
 }
 
+/// Two nodes that have never heard each other: the one that gives up and claims again meets
+/// the other's address without knowing whose it is.
+#[test]
+fn an_unknown_owner_may_be_the_peer_that_was_never_heard() {
+    let mut world = World::new();
+    world.cut = [[true; 2]; 2];
+    world.boot(1);
+    world.run_until(ms(6000), |w| w.state(1) == State::Active);
+    world.event(
+        1,
+        Event::Fenced {
+            instances: vec![web()],
+        },
+    );
+    world.hosts[1].stranger = Some(mac(0));
+    world.run(ms(500));
+    world.hosts[1].had_address = false;
+    world.run(ms(10_000));
+    assert!(!world.hosts[1].had_address, "{:?}", world.path(1));
+}
+
 /// The guards' recordings, or anybody's: packets of lives from before both started, played to
 /// both while the links are dead, must not keep the nodes from finding each other after.
 #[test]
