@@ -15,6 +15,8 @@ use crate::world::World;
 pub struct Checks {
     /// Begin of a time in which both nodes hold an instance.
     double_since: [Option<Time>; 2],
+    /// The claims of which it is.
+    double_claims: [Option<[u64; 2]>; 2],
     /// Highest epoch that a node has called released.
     released: [[u64; 2]; 2],
     /// Epoch of a node's last takeover.
@@ -193,7 +195,10 @@ impl World {
         let heard = self.hear_each_other_since();
         let Some(since) = self.checks.double_since[i] else {
             self.checks.double_since[i] = Some(self.now);
-            if self.may_overlap() {
+            // Somebody has removed an address, and it is back.
+            let claims = [0, 1].map(|n| self.checks.claimed[n][i]);
+            let again = self.checks.double_claims[i].replace(claims) == Some(claims);
+            if again || self.may_overlap() {
                 return;
             }
             let looked = 2 * self.config.probe() + EXECUTION * self.slowest();
