@@ -52,10 +52,10 @@ fn an_announcement_of_the_peer_answers_the_probe_and_stops_a_takeover() {
 /// although the peer's first words still say that it has heard nothing.
 #[test]
 fn an_owner_that_is_heard_again_stays() {
-    for back in 0..30 {
+    for back in 0..40 {
         let mut world = World::settled();
         world.cut_all(1);
-        world.run(ms(3000 + back * 17));
+        world.run(ms(1700 + back * 10));
         world.cut = [[false; 2]; 2];
         world.run(ms(1500));
         assert_eq!(world.states(), [State::Active, State::Standby]);
@@ -211,4 +211,33 @@ fn service_that_ends_at_once_is_a_move() {
         world.hosts[1].pair.view(world.now).instances[0].moves
     );
     assert_eq!(moves, 2);
+}
+
+/// A life that was never heard is over; another one has been heard. What the first one said
+/// arrives now, and is still fresh.
+#[test]
+fn an_earlier_life_that_was_never_heard_does_not_come_back() {
+    let mut world = World::settled();
+    world.reboot(0, 7);
+    world.run(ms(4000));
+    world.cut_all(0);
+    world.reboot(0, 8);
+    world.run(ms(400));
+    let recorded = world.hosts[0]
+        .sent
+        .last()
+        .expect("adverts were sent")
+        .clone();
+    world.reboot(0, 9);
+    world.cut = [[false; 2]; 2];
+    world.run(ms(450));
+    let current = world.hosts[1].pair.view(world.now).peer.incarnation;
+    let (link, bytes) = recorded;
+    world.event(1, Event::Packet { link, bytes });
+    assert_eq!(
+        world.hosts[1].pair.view(world.now).peer.incarnation,
+        current
+    );
+    world.run(ms(1000));
+    assert!(world.hosts[1].pair.view(world.now).peer.alive);
 }
