@@ -1,7 +1,7 @@
 //! What the simulator has found, each as short as it can be told.
 
-use super::world::{World, mac, model, ms, web};
-use crate::failover::{Command, Event, Local, Reason, State, Step, SyncPart};
+use super::world::{World, instance, mac, model, ms, web};
+use crate::failover::{Command, Event, InstanceId, Local, Reason, State, Step, SyncPart};
 use crate::model::pair::Standby;
 
 use super::world::well;
@@ -240,4 +240,25 @@ fn an_earlier_life_that_was_never_heard_does_not_come_back() {
     );
     world.run(ms(1000));
     assert!(world.hosts[1].pair.view(world.now).peer.alive);
+}
+
+/// The guard's farewell is one packet about all instances.
+#[test]
+fn a_fence_ends_every_takeover_that_is_under_way() {
+    let models = [0, 1].map(|node| {
+        let mut model = model(node);
+        model.instances.push(instance("mail"));
+        model
+    });
+    let mut world = World::settled_with(models);
+    world.hosts[1].hangs = vec![Step::PrepareTable];
+    world.hosts[0].dead = true;
+    world.run_until(ms(2000), |w| w.state(1) == State::Acquire);
+    world.event(
+        1,
+        Event::Fenced {
+            instances: vec![InstanceId::of("mail")],
+        },
+    );
+    assert_eq!(world.state(1), State::Release);
 }
