@@ -6,7 +6,7 @@ use super::action::{Action, AlarmKind};
 use super::advert::{self, Incarnation, Signer};
 use super::context::Context;
 use super::event::{Command, Event};
-use super::instance::Instance;
+use super::instance::{Instance, State};
 use super::node::Node;
 use super::outbox::Outbox;
 use super::peer::{Peer, Sent};
@@ -204,7 +204,11 @@ impl Pair {
                 self.with(instance, now, Instance::address_missing);
             }
             Event::Fenced { instances } => {
-                for id in instances {
+                // The farewell spoke for takeovers that were under way, too.
+                let begun = self.slots.iter().map(|slot| &slot.instance);
+                let begun = begun.filter(|i| i.state == State::Acquire).map(|i| i.id);
+                let begun: Vec<_> = begun.collect();
+                for id in instances.into_iter().chain(begun) {
                     self.with(id, now, Instance::fenced);
                 }
             }

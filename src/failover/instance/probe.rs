@@ -252,7 +252,8 @@ impl Instance {
             return;
         }
         match self.probe.foreign {
-            Some(mac) if !self.moves.served() => {
+            // Whoever has never heard the peer cannot tell its address from a stranger's.
+            Some(mac) if !self.moves.served() || !context.peer.knows_macs() => {
                 self.claim_after = context.now + CONFLICT_PAUSE;
                 self.enter(State::Standby, Reason::Conflict(mac), context);
             }

@@ -55,6 +55,8 @@ pub(super) struct Peer {
     listening: Instant,
     /// What it said last.
     advert: Option<Advert>,
+    /// Highest sequence of ours that its present life has echoed.
+    echoed: u64,
     /// It was written after that.
     written: Option<Instant>,
     macs: Bounded<Mac, MACS>,
@@ -113,6 +115,7 @@ impl Peer {
             heard: None,
             listening: now,
             advert: None,
+            echoed: 0,
             written: None,
             macs: Bounded::new(),
             links: links.map(|name| Link::new(name)).collect(),
@@ -148,6 +151,12 @@ impl Peer {
             return Err(Refusal::Stale);
         }
         let restarted = self.incarnation != Some(advert.incarnation);
+        // The next life hears more of us than any before it. One that has heard less is an
+        // earlier one that we never met, delayed or held back until now.
+        let echoed = advert.echo.map_or(u64::MAX, |echo| echo.sequence);
+        if restarted && self.incarnation.is_some() && echoed <= self.echoed {
+            return Err(Refusal::Retired);
+        }
         if restarted {
             self.restart(&advert);
         }
@@ -243,6 +252,8 @@ impl Peer {
         }
         self.highest = sequence;
         self.heard = Some(receiver.now);
+        let echoed = advert.echo.map_or(0, |echo| echo.sequence);
+        self.echoed = self.echoed.max(echoed);
         let ask = advert.ask;
         // One that echoes what we said a moment ago does hear us: after the other direction
         // was down, it has not taken it for fresh yet.
@@ -351,6 +362,11 @@ impl Peer {
 
     pub(super) fn retired(&self) -> usize {
         self.retired.len()
+    }
+
+    /// Whether any hardware address of it is known.
+    pub(super) fn knows_macs(&self) -> bool {
+        !self.macs.is_empty()
     }
 
     pub(super) fn has_mac(&self, mac: Mac) -> bool {

@@ -1,7 +1,7 @@
 //! What the simulator has found, each as short as it can be told.
 
-use super::world::{World, mac, model, ms, web};
-use crate::failover::{Command, Event, Local, Reason, State, Step, SyncPart};
+use super::world::{World, instance, mac, model, ms, web};
+use crate::failover::{Command, Event, InstanceId, Local, Reason, State, Step, SyncPart};
 use crate::model::pair::Standby;
 
 use super::world::well;
@@ -52,10 +52,10 @@ fn an_announcement_of_the_peer_answers_the_probe_and_stops_a_takeover() {
 /// although the peer's first words still say that it has heard nothing.
 #[test]
 fn an_owner_that_is_heard_again_stays() {
-    for back in 0..30 {
+    for back in 0..40 {
         let mut world = World::settled();
         world.cut_all(1);
-        world.run(ms(3000 + back * 17));
+        world.run(ms(1700 + back * 10));
         world.cut = [[false; 2]; 2];
         world.run(ms(1500));
         assert_eq!(world.states(), [State::Active, State::Standby]);
@@ -128,6 +128,27 @@ fn a_standby_is_prepared_again_after_a_claim_in_vain() {
     assert!(world.steps(1).contains(&Step::Sync(SyncPart::Backup)));
 }
 
+/// Two nodes that have never heard each other: the one that gives up and claims again meets
+/// the other's address without knowing whose it is.
+#[test]
+fn an_unknown_owner_may_be_the_peer_that_was_never_heard() {
+    let mut world = World::new();
+    world.cut = [[true; 2]; 2];
+    world.boot(1);
+    world.run_until(ms(6000), |w| w.state(1) == State::Active);
+    world.event(
+        1,
+        Event::Fenced {
+            instances: vec![web()],
+        },
+    );
+    world.hosts[1].stranger = Some(mac(0));
+    world.run(ms(500));
+    world.hosts[1].had_address = false;
+    world.run(ms(10_000));
+    assert!(!world.hosts[1].had_address, "{:?}", world.path(1));
+}
+
 /// The guards' recordings, or anybody's: packets of lives from before both started, played to
 /// both while the links are dead, must not keep the nodes from finding each other after.
 #[test]
@@ -190,4 +211,54 @@ fn service_that_ends_at_once_is_a_move() {
         world.hosts[1].pair.view(world.now).instances[0].moves
     );
     assert_eq!(moves, 2);
+}
+
+/// A life that was never heard is over; another one has been heard. What the first one said
+/// arrives now, and is still fresh.
+#[test]
+fn an_earlier_life_that_was_never_heard_does_not_come_back() {
+    let mut world = World::settled();
+    world.reboot(0, 7);
+    world.run(ms(4000));
+    world.cut_all(0);
+    world.reboot(0, 8);
+    world.run(ms(400));
+    let recorded = world.hosts[0]
+        .sent
+        .last()
+        .expect("adverts were sent")
+        .clone();
+    world.reboot(0, 9);
+    world.cut = [[false; 2]; 2];
+    world.run(ms(450));
+    let current = world.hosts[1].pair.view(world.now).peer.incarnation;
+    let (link, bytes) = recorded;
+    world.event(1, Event::Packet { link, bytes });
+    assert_eq!(
+        world.hosts[1].pair.view(world.now).peer.incarnation,
+        current
+    );
+    world.run(ms(1000));
+    assert!(world.hosts[1].pair.view(world.now).peer.alive);
+}
+
+/// The guard's farewell is one packet about all instances.
+#[test]
+fn a_fence_ends_every_takeover_that_is_under_way() {
+    let models = [0, 1].map(|node| {
+        let mut model = model(node);
+        model.instances.push(instance("mail"));
+        model
+    });
+    let mut world = World::settled_with(models);
+    world.hosts[1].hangs = vec![Step::PrepareTable];
+    world.hosts[0].dead = true;
+    world.run_until(ms(2000), |w| w.state(1) == State::Acquire);
+    world.event(
+        1,
+        Event::Fenced {
+            instances: vec![InstanceId::of("mail")],
+        },
+    );
+    assert_eq!(world.state(1), State::Release);
 }

@@ -15,6 +15,8 @@ use crate::world::World;
 pub struct Checks {
     /// Begin of a time in which both nodes hold an instance.
     double_since: [Option<Time>; 2],
+    /// The claims of which it is.
+    double_claims: [Option<[u64; 2]>; 2],
     /// Highest epoch that a node has called released.
     released: [[u64; 2]; 2],
     /// Epoch of a node's last takeover.
@@ -118,9 +120,11 @@ impl World {
             let served = self.checks.active_since[n][i];
             // It has heard as an owner, from a peer that could serve, that it is heard: it
             // must notice when that ends.
-            let able = self.checks.standby_since[1 - n][i];
+            let peer = self.nodes[1 - n].process.as_ref();
+            let eligible = peer.and_then(|peer| peer.eligible_since[i]);
+            let able = self.checks.standby_since[1 - n][i].zip(eligible);
             served.is_some_and(|since| since < limit && process.heard > Some(since))
-                && able.is_some_and(|since| process.heard > Some(since))
+                && able.is_some_and(|(a, b)| process.heard > Some(a.max(b)))
         }
     }
 
@@ -191,7 +195,10 @@ impl World {
         let heard = self.hear_each_other_since();
         let Some(since) = self.checks.double_since[i] else {
             self.checks.double_since[i] = Some(self.now);
-            if self.may_overlap() {
+            // Somebody has removed an address, and it is back.
+            let claims = [0, 1].map(|n| self.checks.claimed[n][i]);
+            let again = self.checks.double_claims[i].replace(claims) == Some(claims);
+            if again || self.may_overlap() {
                 return;
             }
             let looked = 2 * self.config.probe() + EXECUTION * self.slowest();
@@ -449,7 +456,9 @@ impl World {
             .as_ref()
             .filter(|p| !p.paused)
             .map(|p| p.state[i]);
-        if node.kernel.addresses[i].is_none() && state != Some(State::Active) {
+        // Somebody else may have removed it a moment ago.
+        let serves = matches!(state, Some(State::Acquire | State::Active));
+        if node.kernel.addresses[i].is_none() && !serves {
             self.fail("I5", |_| {
                 format!("node {n} announces instance {i} after its removal")
             });

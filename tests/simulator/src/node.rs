@@ -140,6 +140,8 @@ pub struct Process {
     pub frozen: Option<Local>,
     /// What was last said about the tracks.
     pub eligible: [bool; 2],
+    /// Since when that has allowed it to serve.
+    pub eligible_since: [Option<Time>; 2],
     /// When each link was last sent on.
     pub sent: Vec<Option<Local>>,
     /// When each round of adverts was sent, in true time, by sequence.

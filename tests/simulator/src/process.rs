@@ -73,6 +73,7 @@ impl World {
             admin_standby: false,
             frozen: None,
             eligible: [false; 2],
+            eligible_since: [None; 2],
             sent: vec![None; self.config.links],
             rounds: std::collections::BTreeMap::new(),
             heard: None,
@@ -313,12 +314,16 @@ impl World {
 
     /// What an event says, before the state machine hears it.
     fn note_event(&mut self, n: usize, now: Local, event: &Event) {
+        let true_time = self.now;
         let Some(process) = &mut self.nodes[n].process else {
             return;
         };
         match event {
             Event::Operator { command, .. } => match command {
-                Command::Standby { on, .. } => process.admin_standby = *on,
+                Command::Standby { on, .. } => {
+                    process.admin_standby = *on;
+                    process.eligible_since = process.eligible.map(|e| e.then_some(true_time));
+                }
                 Command::Freeze { duration } => {
                     let end = duration.map(|d| now + d.as_nanos() as Local);
                     process.frozen = Some(end.unwrap_or(Local::MAX));
@@ -330,6 +335,8 @@ impl World {
                 let eligible = local.fault.is_none() && local.unknown == 0 && local.carrier;
                 if let Some(i) = self.ids.iter().position(|id| id == instance) {
                     process.eligible[i] = eligible;
+                    let since = process.eligible_since[i].unwrap_or(true_time);
+                    process.eligible_since[i] = eligible.then_some(since);
                 }
             }
             _ => {}
