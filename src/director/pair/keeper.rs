@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::links::FarewellRoute;
 use super::plan::Plan;
@@ -15,6 +15,9 @@ use crate::model::pair::Instance;
 /// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
 const LEAST_STALL: Duration = Duration::from_millis(100);
 
+/// Links that come and go within this time give the guard nothing new to know.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// The guard, or the lack of one.
 pub(super) struct Keeper {
     program: &'static Path,
@@ -22,6 +25,8 @@ pub(super) struct Keeper {
     setup: Setup,
     /// Place in the set-up of each link that is up.
     places: BTreeMap<usize, usize>,
+    /// The links that were up when last looked at, and since when they are those.
+    routes: (Vec<FarewellRoute>, Instant),
     held: BTreeMap<String, Holding>,
     /// Steps that are with the guard, by instance.
     pending: BTreeMap<String, (u64, Step)>,
@@ -43,9 +48,20 @@ impl Keeper {
             guard: None,
             setup,
             places,
+            routes: (routes.to_vec(), Instant::now()),
             held: BTreeMap::new(),
             pending: BTreeMap::new(),
             complained: false,
+        }
+    }
+
+    /// Links came or went: another guard once they have stayed as they are for a while.
+    pub(super) fn follow(&mut self, plan: &Plan, routes: &[FarewellRoute], now: Instant) {
+        if self.routes.0 != routes {
+            self.routes = (routes.to_vec(), now);
+        }
+        if now.saturating_duration_since(self.routes.1) >= SETTLED {
+            self.renew(plan, routes);
         }
     }
 

@@ -20,6 +20,7 @@ mod hex;
 pub mod hooks;
 mod keeper;
 pub mod keys;
+mod learning;
 pub mod links;
 mod minute;
 mod node;

@@ -12,6 +12,7 @@ use super::epochs::Store;
 use super::handle::{Answer, Request, Wish};
 use super::hooks::Hooks;
 use super::keeper::Keeper;
+use super::learning::Learning;
 use super::links::{Links, Packet};
 use super::plan::Plan;
 use super::probes::Probes;
@@ -27,7 +28,7 @@ use crate::kernel::worker::Handle as Kernel;
 use crate::model::pair::Instance;
 
 /// Time between two looks at what no event tells: hardware addresses, answering targets.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(500);
 /// Time between two looks at a state machine that waits for nothing.
 const IDLE: Duration = Duration::from_secs(3600);
 /// Alarms kept for status.
@@ -74,6 +75,7 @@ pub(super) struct Node {
     inbox: mpsc::UnboundedReceiver<Event>,
     news: mpsc::Receiver<(String, Summary)>,
     ready: bool,
+    learning: Learning,
     told: BTreeMap<InstanceId, Local>,
     macs: BTreeSet<neighbour::Mac>,
     next_ticket: u64,
@@ -135,6 +137,7 @@ impl Node {
             inbox,
             news,
             ready: false,
+            learning: Learning::default(),
             told: BTreeMap::new(),
             macs: BTreeSet::new(),
             next_ticket: 0,
@@ -170,6 +173,7 @@ impl Node {
         self.queue.push_back(event);
         while let Some(event) = self.queue.pop_front() {
             self.end_isolation(&event);
+            self.learning.note(&event, Instant::now());
             for action in self.core.step(Instant::now(), event) {
                 self.perform(action);
             }
@@ -256,7 +260,8 @@ impl Node {
     }
 
     fn look(&mut self) {
-        self.keeper.renew(&self.plan, &self.links.routes());
+        let routes = self.links.routes();
+        self.keeper.follow(&self.plan, &routes, Instant::now());
         self.look_at_macs();
         self.tell_all();
         let now = Instant::now();
@@ -306,7 +311,7 @@ impl Node {
             unknown: summary.unknown,
             weight: summary.weight,
             fault: None,
-            ready: self.ready,
+            ready: self.ready && self.knows_connections(name, id),
             carrier,
             answered: summary.answered,
         };
@@ -317,6 +322,16 @@ impl Node {
                 local,
             });
         }
+    }
+
+    /// Whether a planned switch would find the peer's connections here.
+    fn knows_connections(&self, name: &str, id: InstanceId) -> bool {
+        let mut all = self.plan.pair.instances.iter();
+        let synchronised = all.any(|i| i.name == name && i.sync.is_some());
+        !synchronised
+            || self
+                .learning
+                .is_over(id, sync::learning_time(), Instant::now())
     }
 
     pub(super) fn note_alarm(&mut self, alarm: Alarm) {

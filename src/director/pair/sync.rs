@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::failover::SyncPart;
 use crate::kernel::worker::Handle;
@@ -12,6 +13,11 @@ use crate::model::{SyncDaemon, SyncRole};
 
 /// Where the kernel keeps the settings of IPVS, of the calling thread's network namespace.
 const SYSCTLS: &str = "/proc/sys/net/ipv4/vs";
+
+/// Seconds in which connections are sent again when the kernel's setting does not say.
+const REFRESH: u64 = 10;
+/// How long an entry waits in the kernel's buffer at most (`ip_vs_sync.c`).
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Settings with which connections are synchronised when they are established, and again
 /// while they live; their values after boot; ours. With the kernel's own, a connection is
@@ -108,6 +114,15 @@ fn backup_only() -> bool {
 
 fn read(name: &str) -> Option<String> {
     fs::read_to_string(Path::new(SYSCTLS).join(name)).ok()
+}
+
+/// How long a standby must have received connections until it knows those that were there
+/// before: each is sent again within the refresh period, and then waits in the kernel's
+/// buffer for two seconds at most. There is no way to ask for all of them at once.
+pub(super) fn learning_time() -> Duration {
+    let period = read("sync_refresh_period").and_then(|value| value.trim().parse().ok());
+    let period = period.filter(|seconds| *seconds > 0).unwrap_or(REFRESH);
+    Duration::from_secs(period) + FLUSH
 }
 
 /// Sets what is still as the kernel has it after boot; what somebody has set stays.
