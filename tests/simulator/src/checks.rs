@@ -460,8 +460,8 @@ impl World {
             .filter(|p| !p.paused)
             .map(|p| p.state[i]);
         // Somebody else may have removed it a moment ago.
-        let serves = matches!(state, Some(State::Acquire | State::Active));
-        if node.kernel.addresses[i].is_none() && !serves {
+        let taken = node.kernel.taken[i];
+        if node.kernel.addresses[i].is_none() && !taken {
             self.fail("I5", |_| {
                 format!("node {n} announces instance {i} after its removal")
             });
