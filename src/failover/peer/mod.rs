@@ -154,7 +154,8 @@ impl Peer {
         // The next life hears more of us than any before it. One that has heard less is an
         // earlier one that we never met, delayed or held back until now.
         let echoed = advert.echo.map_or(u64::MAX, |echo| echo.sequence);
-        if restarted && self.incarnation.is_some() && echoed <= self.echoed {
+        let earlier = echoed <= self.echoed && !self.sabotage.is(Bug::ForgetRetired);
+        if restarted && self.incarnation.is_some() && earlier {
             return Err(Refusal::Retired);
         }
         if restarted {

@@ -124,6 +124,7 @@ impl World {
         }
         for instance in 0..self.config.instances {
             if self.nodes[n].kernel.addresses[instance].take().is_some() {
+                self.nodes[n].kernel.taken[instance] = true;
                 let instance = self.ids[instance];
                 self.tell(n, Input::Event(Event::AddressMissing { instance }));
             }

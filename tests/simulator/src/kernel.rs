@@ -9,6 +9,8 @@ use crate::rng::Rng;
 pub struct Kernel {
     /// When each instance's addresses end; `None` when they are not there.
     pub addresses: [Option<Local>; 2],
+    /// Whether somebody else removed them, or their time was over.
+    pub taken: [bool; 2],
     /// Services and real servers of each instance are there.
     pub table: [bool; 2],
     /// The backup role runs for it.
@@ -29,6 +31,7 @@ impl Kernel {
     pub fn new(rng: Rng) -> Self {
         Self {
             addresses: [None; 2],
+            taken: [false; 2],
             table: [false; 2],
             backup: [false; 2],
             master: [false; 2],
@@ -50,6 +53,7 @@ impl Kernel {
     /// `RTM_NEWADDR` with a lifetime in whole seconds. The kernel ends it up to κ later.
     pub fn add(&mut self, instance: usize, now: Local, lifetime: Time) -> Result<(), String> {
         self.attempt()?;
+        self.taken[instance] = false;
         let whole = lifetime / SECOND * SECOND;
         self.addresses[instance] = Some(now + whole + self.rng.below(SLACK));
         Ok(())
@@ -83,6 +87,7 @@ impl Kernel {
         let ended: Vec<usize> = (0..2).filter(|i| over(&self.addresses[*i])).collect();
         for instance in &ended {
             self.addresses[*instance] = None;
+            self.taken[*instance] = true;
         }
         ended
     }

@@ -33,7 +33,8 @@ impl World {
         }
         let now = self.local(n);
         let settings = self.config.settings(n, self.nodes[n].variant);
-        self.checks.life_begins(n);
+        let disk = self.nodes[n].disk;
+        self.checks.life_begins(n, disk);
         let node = &mut self.nodes[n];
         node.lives += 1;
         node.guard = Some(Guard::default());
