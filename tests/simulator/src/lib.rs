@@ -55,7 +55,7 @@
 //! | V2 | both hold an instance for at most 2·A + E + 6·Δ from when they hear each other | steps that fail |
 //! | V3 | planned switch and orderly stop: E + 50 ms | |
 //! | V4 | with preemption on, the preferred node serves after the delay + 4·A + E + 2 s | |
-//! | V5 | both clients' caches name the owner when everything is at rest | |
+//! | V5 | both clients' caches name the owner when everything is at rest; the guard refreshes its announcements every 5 s | |
 //! | V6 | both views agree then | |
 //! | V7 | follows from V1: nobody is left in `Probe` | |
 //! | V8 | no link of a process that is not stopped is without an advert for more than 1.5·A, hooks hanging or not | |
