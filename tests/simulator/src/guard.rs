@@ -6,8 +6,9 @@ use crate::clock::Local;
 use crate::config::{MS, Time};
 use crate::failover::Step;
 
-/// When announcements go out after the first.
-pub const ROUNDS: [Time; 7] = [
+/// When announcements go out after the first; then one every [`REFRESH`], because a port of a
+/// switch can come back without anybody being told.
+const ROUNDS: [Time; 7] = [
     0,
     200 * MS,
     400 * MS,
@@ -16,10 +17,18 @@ pub const ROUNDS: [Time; 7] = [
     1200 * MS,
     5000 * MS,
 ];
+/// The guard's `announce_again`.
+const REFRESH: Time = 5000 * MS;
 /// When farewells go out after the first.
 const FAREWELLS: [Time; 3] = [0, 10 * MS, 30 * MS];
 /// Time between two attempts to remove.
 pub const AGAIN: Time = 100 * MS;
+
+/// When a round goes out after the first.
+pub fn offset(done: usize) -> Time {
+    let last = ROUNDS.len() - 1;
+    ROUNDS[done.min(last)] + REFRESH * done.saturating_sub(last) as Time
+}
 
 /// What the main process asks for.
 #[derive(Debug, Clone)]
@@ -136,7 +145,7 @@ impl Guard {
         let held = self.held.iter().flatten();
         let held = held.map(|held| Some(held.refresh_at.min(held.refreshed + lifetime)));
         let rounds = self.rounds.iter().flatten();
-        let rounds = rounds.map(|(begun, done)| Some(begun + ROUNDS.get(*done)?));
+        let rounds = rounds.map(|(begun, done)| Some(begun + offset(*done)));
         held.chain(rounds)
             .chain(self.leaving)
             .chain([work, self.deadline.filter(|_| holds), self.farewell_due()])

@@ -3,7 +3,7 @@
 use crate::clock::Local;
 use crate::config::{MS, Time};
 use crate::failover::{Event, Step};
-use crate::guard::{AGAIN, Guard, Held, ROUNDS, Request};
+use crate::guard::{AGAIN, Guard, Held, Request, offset};
 use crate::node::Input;
 use crate::world::{Coming, World};
 
@@ -211,10 +211,10 @@ impl World {
         let Some((begun, done)) = guard.rounds[i] else {
             return;
         };
-        if ROUNDS.get(done).is_none_or(|offset| begun + offset > now) {
+        if begun + offset(done) > now {
             return;
         }
-        guard.rounds[i] = Some((begun, done + 1)).filter(|_| done + 1 < ROUNDS.len());
+        guard.rounds[i] = Some((begun, done + 1));
         self.check_announcement(n, i);
         if !self.nodes[n].is_connected() {
             return;

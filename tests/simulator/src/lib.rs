@@ -18,8 +18,8 @@
 //!
 //! A seed draws a pair, a random subset of the faults of [`fault::Fault`], each with a random
 //! strength, and a plan of them. A run ([`run`]) is the plan; then everything is healed and
-//! must come to rest in time; then the owner is lost or replaced in one of five ways, with the
-//! bound of that way; then nothing may happen for 300 adverts, and in every sixteenth run for
+//! must come to rest in time; then the owner is lost, replaced or made mute in one of six ways,
+//! with the bound of that way; then nothing may happen for 300 adverts, and in every sixteenth run for
 //! 10,000. A failure is shrunk by leaving out faults while the same promise is still broken.
 //!
 //! The loop hands over everything that waits before it hands over the timer: the state machine
@@ -33,7 +33,7 @@
 //! | | how | exceptions |
 //! |---|---|---|
 //! | I1 | not both kernels hold an instance's addresses, connected to one segment | within A + E after a pause of a whole node; when the segment was parted until less than 2·P + E ago, that is during the probe. V2 ends both. |
-//! | I2 | the same for any segments, while both processes have heard each other within D/2 for longer than D; and while an owner that was heard is told by a good link that it is not heard any more | A + E after such a pause; for the second part: frozen, a peer that only now became able to serve, steps that fail |
+//! | I2 | the same for any segments, while both processes have heard each other within D/2 for longer than D; and, in the drill for it, while an owner that was heard is told by a good link that it is not heard any more | A + E after such a pause |
 //! | I3 | no addresses and no announcement in a state that says so ([`failover::State::is_passive`]) | stopped processes, which say nothing |
 //! | I3b | a node that says it serves has the addresses again within 2 s + 3·D | steps that fail, guard stopped |
 //! | I4 | a packet with `released` leaves only without addresses, also from the guard; addresses come back only at a higher epoch; a process ends without addresses | epoch file lost |
@@ -55,7 +55,7 @@
 //! | V2 | both hold an instance for at most 2·A + E + 6·Δ from when they hear each other | steps that fail |
 //! | V3 | planned switch and orderly stop: E + 50 ms | |
 //! | V4 | with preemption on, the preferred node serves after the delay + 4·A + E + 2 s | |
-//! | V5 | both clients' caches name the owner when everything is at rest | |
+//! | V5 | both clients' caches name the owner when everything is at rest; the guard refreshes its announcements every 5 s | |
 //! | V6 | both views agree then | |
 //! | V7 | follows from V1: nobody is left in `Probe` | |
 //! | V8 | no link of a process that is not stopped is without an advert for more than 1.5·A, hooks hanging or not | |

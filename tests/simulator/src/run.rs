@@ -253,9 +253,11 @@ fn drill(world: &mut World, rng: &mut Rng) {
 /// The peer does not hear the owner any more, nor can it see it: I2.
 fn one_way_drill(world: &mut World, old: usize) {
     world.log(|_| "DRILL one way".to_owned());
+    world.one_way = true;
     world.apply(Fault::OneWay(old, true));
     world.apply(Fault::Service(1 - old, false));
     world.run_until(world.now + 4 * world.config.dead());
+    world.one_way = false;
     if world.failure.is_none() {
         world.heal();
         converge(world);

@@ -133,6 +133,8 @@ pub struct World {
     pub(crate) awake_since: [Option<Time>; 2],
     /// Since when nothing has hindered the nodes from giving up addresses.
     pub(crate) executes_since: Option<Time>,
+    /// Only one direction between the nodes is dead, and nothing else is wrong.
+    pub(crate) one_way: bool,
     /// Since when both nodes have been on one service segment.
     pub(crate) together_since: Option<Time>,
     pub(crate) rng: Rng,
@@ -173,6 +175,7 @@ impl World {
             weather: [0; 2],
             awake_since: [None; 2],
             executes_since: None,
+            one_way: false,
             together_since: None,
             rng: Rng::new(seed, 3),
             config: Arc::new(config),
