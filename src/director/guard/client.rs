@@ -71,6 +71,7 @@ impl Guard {
             instance: instance.to_owned(),
             epoch,
             addresses: addresses.to_vec(),
+            at: since_boot(),
         })
     }
 

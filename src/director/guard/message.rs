@@ -83,6 +83,8 @@ pub(super) enum Request {
         epoch: u64,
         #[serde(with = "addresses")]
         addresses: Vec<VirtualAddress>,
+        /// When it was asked for, since boot.
+        at: Duration,
     },
     Announce {
         instance: String,

@@ -13,7 +13,10 @@ use crate::model::pair::Instance;
 
 /// A shorter silence of this process is no stall, whatever the dead interval: hosts have
 /// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
-const LEAST_STALL: Duration = Duration::from_millis(100);
+const LEAST_STALL: Duration = Duration::from_millis(250);
+/// Time between announcements for as long as an address is held: a switch that lost what it
+/// had learned, without a carrier ever going, finds the owner again.
+const ANNOUNCE_AGAIN: Duration = Duration::from_secs(5);
 
 /// Links that come and go within this time give the guard nothing new to know.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -314,7 +317,7 @@ fn setup(plan: &Plan, routes: &[FarewellRoute]) -> (Setup, BTreeMap<usize, usize
         links: links.collect(),
         stall_after: (pair.timing.dead_after / 2).max(LEAST_STALL),
         lifetime: pair.timing.address_lifetime,
-        announce_again: None,
+        announce_again: Some(ANNOUNCE_AGAIN),
         addresses: pair
             .instances
             .iter()

@@ -17,6 +17,9 @@ pub(super) struct Farewell {
     pub(super) links: Vec<FarewellLink>,
     /// What the main process last left, by place of the link.
     pub(super) packets: Vec<(usize, Vec<u8>)>,
+    /// What is being said: as it was left when it began. What the main process leaves later
+    /// may speak of a later claim.
+    said: Vec<(usize, Vec<u8>)>,
     /// Begin of the rounds and how many are done.
     rounds: Option<(Duration, usize)>,
 }
@@ -25,8 +28,14 @@ impl Farewell {
     /// Wanted from now on, when there is something to say.
     pub(super) fn begin(&mut self, now: Duration) {
         if !self.packets.is_empty() && self.rounds.is_none() {
+            self.said.clone_from(&self.packets);
             self.rounds = Some((now, 0));
         }
+    }
+
+    /// Something is held again: the rest is not said.
+    pub(super) fn cancel(&mut self) {
+        self.rounds = None;
     }
 
     /// When the next round is due.
@@ -42,7 +51,7 @@ impl Farewell {
         let (begun, done) = self.rounds?;
         let begun = if done == 0 { now } else { begun };
         self.rounds = Some((begun, done + 1)).filter(|_| done + 1 < ROUNDS.len());
-        let packets = self.packets.iter();
+        let packets = self.said.iter();
         let round = packets.filter_map(|(link, bytes)| {
             let link = self.links.get(*link)?;
             Some((link.clone(), bytes.clone()))

@@ -304,7 +304,20 @@ impl Core {
                 instance,
                 epoch,
                 addresses,
-            } => self.hold(instance, epoch, addresses, actions),
+                at,
+            } => {
+                let limit = self.settings.as_ref().map(|settings| settings.stall_after);
+                if limit.is_some_and(|limit| now.saturating_sub(at) >= limit) {
+                    // This process stood still meanwhile; the peer may have claimed.
+                    let why = "it waited too long for the guard process".to_owned();
+                    actions.push(failed(Step::Hold, instance, epoch, why));
+                    return;
+                }
+                if !self.is_fenced() {
+                    self.farewell.cancel();
+                }
+                self.hold(instance, epoch, addresses, actions);
+            }
             Request::Announce { instance, epoch } => {
                 if let Some(held) = self.held.get_mut(&instance).filter(|h| h.epoch == epoch) {
                     held.announce_from(now);

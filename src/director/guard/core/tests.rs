@@ -32,6 +32,8 @@ fn hold(epoch: u64, addresses: &[u8]) -> Request {
         instance: "web".to_owned(),
         epoch,
         addresses: addresses.iter().map(|last| vip(*last)).collect(),
+        // Never too late.
+        at: Duration::MAX,
     }
 }
 
@@ -417,6 +419,57 @@ fn a_stall_is_counted_from_the_last_advert() {
     // A new claim is another matter.
     bench.receive(vec![hold(9, &[100])]);
     assert_eq!(bench.words(), ["1700 take 100", "1700 held web 9"]);
+}
+
+#[test]
+fn a_farewell_speaks_of_what_was_given_up_and_of_nothing_later() {
+    let mut bench = Bench::holding();
+    bench.live(1000);
+    bench.pass(1505);
+    bench.words();
+    // The main process is back, and has nothing to say farewell for.
+    let empty = Request::Beat(Beat {
+        at: ms(1505),
+        farewell: Vec::new(),
+    });
+    bench.receive(vec![empty]);
+    bench.pass(1515);
+    assert_eq!(bench.words(), ["1510 farewell 2"]);
+    // What is held again is not said to be released.
+    bench.receive(vec![hold(9, &[100])]);
+    bench.pass(1540);
+    assert_eq!(bench.words(), ["1515 take 100", "1515 held web 9"]);
+}
+
+#[test]
+fn a_hold_that_waited_for_a_guard_that_stood_still_is_refused() {
+    let mut bench = Bench::new();
+    bench.live(1000);
+    bench.words();
+    let asked = |at| {
+        let Request::Hold {
+            instance,
+            epoch,
+            addresses,
+            ..
+        } = hold(3, &[100])
+        else {
+            unreachable!("it is one")
+        };
+        let at = ms(at);
+        Request::Hold {
+            instance,
+            epoch,
+            addresses,
+            at,
+        }
+    };
+    let late = asked(1000 - STALL.as_millis() as u64);
+    bench.receive(vec![late]);
+    let words = bench.words();
+    assert!(words.len() == 1 && words[0].contains("failed"), "{words:?}");
+    bench.receive(vec![asked(999)]);
+    assert_eq!(bench.words(), ["1000 take 100", "1000 held web 3"]);
 }
 
 #[test]
