@@ -82,11 +82,11 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         group,
     } = control.cloned().unwrap_or_default();
     let socket = socket.or(configured).unwrap_or(default_socket);
-    let pair = pair_of(&loaded, &state, runtime.handle())?;
+    let plan = Plan::of(&loaded)?;
     let redirect = logger.clone();
     let on_config = Box::new(move |config: &Config| choose_log(&redirect, log, config));
     let config = loaded.config.clone();
-    let configured_pair = pair.as_ref().map(|member| member.pair.clone());
+    let configured_pair = plan.as_ref().map(|plan| plan.pair.clone());
     let on_ready = Box::new(move || {
         ready();
         // After the start, so as not to hold it up.
@@ -101,6 +101,9 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     let result = runtime.block_on(async {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let _server = Server::start(&socket, group.as_deref(), sender).await?;
+        // Not before: the guard of a second director would take the addresses of the one
+        // that serves for left-overs.
+        let pair = plan.map(|plan| member(plan, &state)).transpose()?;
         let options = Options {
             loaded,
             kernel,
@@ -112,35 +115,29 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         };
         director::run(options).await.map_err(|error| match &error {
             director::StartError::Kernel(kernel) => with_help(kernel),
-            director::StartError::System(_) | director::StartError::ChecksEnded => {
-                anyhow::Error::new(error)
-            }
+            director::StartError::System(_)
+            | director::StartError::ChecksEnded
+            | director::StartError::PairEnded => anyhow::Error::new(error),
         })
     });
     runtime.shutdown_background();
     result
 }
 
-/// Starts the thread of the pair, if the configuration has one.
-fn pair_of(
-    loaded: &Loaded,
-    state: &Path,
-    runtime: &tokio::runtime::Handle,
-) -> anyhow::Result<Option<Member>> {
-    let Some(plan) = Plan::of(loaded)? else {
-        return Ok(None);
-    };
+/// Starts the thread of the pair. To be called within the runtime.
+fn member(plan: Plan, state: &Path) -> anyhow::Result<Member> {
     let pair = plan.pair.clone();
     // A connection of its own: a large table in the making holds up no sync daemon.
     let client = Client::open().map_err(|error| with_help(&error))?;
     let kernel = worker::Handle::start(Box::new(client)).context("the kernel thread")?;
-    let (handle, wishes) = pair::start(plan, kernel, &state.join("epochs"), runtime.clone())
-        .context("the pair's thread")?;
-    Ok(Some(Member {
+    let runtime = tokio::runtime::Handle::current();
+    let (handle, wishes) =
+        pair::start(plan, kernel, &state.join("epochs"), runtime).context("the pair's thread")?;
+    Ok(Member {
         pair,
         handle,
         wishes,
-    }))
+    })
 }
 
 /// The error with the command that mends it, if there is one.

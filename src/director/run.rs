@@ -75,6 +75,9 @@ pub enum StartError {
     /// The thread that runs the checks has ended, which it never should.
     #[error("the checks have ended by themselves; the kernel's table stays as it is")]
     ChecksEnded,
+    /// The thread of the pair has ended, which it never should.
+    #[error("the pair's thread has ended by itself; the peer takes over")]
+    PairEnded,
     /// The system refused a thread, a signal handler or the like.
     #[error("the system refused: {0}")]
     System(#[from] std::io::Error),
@@ -254,7 +257,7 @@ impl Director {
                 },
                 Some(event) = self.events.recv() => self.take_event(event),
                 Some(command) = self.commands.recv() => self.take_command(command),
-                wish = Self::next_wish(&mut self.pair) => self.take_wish(wish),
+                wish = Self::next_wish(&mut self.pair) => self.take_wish(wish)?,
                 () = tokio::time::sleep_until(wake.into()) => self.take_time(),
                 ending = self.signals.next(), if self.stopping.is_none() => if let Some(name) = ending { self.stop(name) } else {
                     tracing::info!("Reloading Linux Director Daemon config on signal");

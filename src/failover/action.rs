@@ -20,7 +20,7 @@ pub enum Action {
     /// it hears nothing in that time, or this process ends, it removes them, makes sure that
     /// they are gone, and only then sends the farewell, each packet three times.
     Keep {
-        /// Half of the dead interval: before the peer may claim.
+        /// [`super::Settings::stall_after`].
         limit: Duration,
         /// Whose addresses.
         held: Vec<InstanceId>,

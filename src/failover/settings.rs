@@ -96,7 +96,18 @@ pub enum SettingsError {
     Timing(&'static str),
 }
 
+/// A shorter silence of the main process is no stall, whatever the dead interval: hosts have
+/// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
+const LEAST_STALL: Duration = Duration::from_millis(250);
+
 impl Settings {
+    /// How long the guard waits for a sign of life before it gives the addresses up: half of
+    /// the dead interval, so that they are gone before the peer may claim, but not less than
+    /// a quarter of a second.
+    pub fn stall_after(&self) -> Duration {
+        (self.timing.dead_after / 2).max(LEAST_STALL)
+    }
+
     /// From the model, the keys and what is told to the peer.
     pub fn new(
         pair: &Pair,

@@ -133,7 +133,7 @@ impl Node {
             ..advert.clone()
         };
         Some(Action::Keep {
-            limit: self.settings.timing.dead_after / 2,
+            limit: self.settings.stall_after(),
             held,
             farewell: self.packets(&farewell).collect(),
         })

@@ -37,6 +37,17 @@ refused() {
         not_ok "$1" "exit status $status, $(tail -n 3 $pair/d2.log | paste -sd' ')"
     fi
 }
+# One director too many on the node that serves: it must notice before its guard takes the
+# address for a left-over.
+mark
+in_ d1 timeout 20 "$DIRECTORD" run -c $pair/directord.yaml --node d1 --state $pair/d1 \
+    --socket $pair/d1.sock --log-stderr >$pair/second.log 2>&1
+expect "a second director: exit status" 1 $?
+expect "a second director: it says why" 1 "$(grep -c 'another director already answers' $pair/second.log)"
+expect "a second director: the address stays" "0 removals" \
+    "$(grep Deleted $pair/addresses.d1 | grep -cF " $VIP/") removals"
+none_lost "a second director: the service"
+
 told_line() { tail -n "+$((log_marks[$1] + 1))" "$pair/$1.log" | grep -E -m1 -e "$2" | cut -c1-150; }
 
 kill -TERM "${main[d2]}"

@@ -74,6 +74,11 @@ impl Checks {
         checks.map(|(check, id)| (*id, Arc::clone(check))).collect()
     }
 
+    /// Whether each has had an outcome.
+    pub(super) fn have_all_ended_once(&self) -> bool {
+        self.running.values().all(|running| running.last.is_some())
+    }
+
     /// Id of a running check.
     pub(super) fn id(&self, check: &Check) -> Option<CheckId> {
         self.ids.get(check).copied()

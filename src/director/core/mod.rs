@@ -338,10 +338,9 @@ impl Core {
         standings.filter(|s| matches!(s, Availability::Up)).count()
     }
 
-    /// Whether every check has had a first result.
+    /// Whether every check has had a first result, be it that it could not be checked.
     pub fn is_fresh(&self) -> bool {
-        let mut reals = self.services.values().flat_map(|managed| &managed.reals);
-        !reals.any(|real| real.machine.availability() == Availability::Unknown)
+        self.checks.have_all_ended_once()
     }
 
     /// Standing of each real server of a service, in the order of the configuration.

@@ -11,9 +11,6 @@ use crate::director::guard::{self, FarewellLink, Guard, Holding, OWN_PROGRAM, Re
 use crate::failover::{Event, InstanceId, Step};
 use crate::model::pair::Instance;
 
-/// A shorter silence of this process is no stall, whatever the dead interval: hosts have
-/// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
-const LEAST_STALL: Duration = Duration::from_millis(250);
 /// Time between announcements for as long as an address is held: a switch that lost what it
 /// had learned, without a carrier ever going, finds the owner again.
 const ANNOUNCE_AGAIN: Duration = Duration::from_secs(5);
@@ -174,9 +171,8 @@ impl Keeper {
         let guard = self.guard.as_mut().ok_or("there is no guard process")?;
         let result = request(guard);
         if result == Err(guard::SendError::Stuck) {
-            // Its successor must not share the addresses with one that wakes up later. Its
-            // death is noticed by its reports.
-            // One that cannot be killed is gone.
+            // Its successor must not share the addresses with one that wakes up later. That
+            // it is dead is noticed by its reports; one that cannot be killed is gone.
             let _ = guard.kill();
         }
         result.map_err(|error| error.to_string())
@@ -315,7 +311,7 @@ fn setup(plan: &Plan, routes: &[FarewellRoute]) -> (Setup, BTreeMap<usize, usize
     });
     let setup = Setup {
         links: links.collect(),
-        stall_after: (pair.timing.dead_after / 2).max(LEAST_STALL),
+        stall_after: plan.settings.stall_after(),
         lifetime: pair.timing.address_lifetime,
         announce_again: Some(ANNOUNCE_AGAIN),
         addresses: pair

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
-
-use std::sync::Arc;
 
 use super::epochs::Store;
 use super::handle::{Answer, Request, Wish};

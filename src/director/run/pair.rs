@@ -14,7 +14,7 @@ use super::super::pair::report::{SyncReport, report};
 use super::super::pair::status::PairStatus;
 use super::super::pair::{Answer, Handle, Plan, Request, Wish};
 use super::super::status::Status;
-use super::{Director, Loaded, Member};
+use super::{Director, Loaded, Member, StartError};
 use crate::failover::{Command, InstanceId};
 
 /// How long a takeover waits for the kernel to take a table: longer than any table takes
@@ -226,9 +226,12 @@ impl Director {
         }
     }
 
-    /// Takes a wish, or notes that the pair's thread has ended.
-    pub(super) fn take_wish(&mut self, wish: Option<Wish>) {
-        let Some(side) = &mut self.pair else { return };
+    /// Takes a wish, or notes that the pair's thread has ended. When nobody asked for that,
+    /// a restart is better than a director that can never serve again.
+    pub(super) fn take_wish(&mut self, wish: Option<Wish>) -> Result<(), StartError> {
+        let Some(side) = &mut self.pair else {
+            return Ok(());
+        };
         match wish {
             Some(Wish::Table {
                 instance,
@@ -250,10 +253,11 @@ impl Director {
             None => {
                 side.ended = true;
                 if self.stopping.is_none() {
-                    tracing::error!("the pair's thread has ended by itself; the peer takes over");
+                    return Err(StartError::PairEnded);
                 }
             }
         }
+        Ok(())
     }
 
     /// Called before the loop waits: answers takeovers whose table is there, tells the pair

@@ -83,3 +83,16 @@ fn status_tells_a_cold_standby_from_a_fault() {
     let wanted = |service: &ServiceStatus| service.servers[0].weight_wanted;
     assert_eq!([wanted(&status[0]), wanted(&status[1])], [None, Some(1)]);
 }
+
+#[test]
+fn a_server_that_cannot_be_checked_does_not_keep_the_node_from_being_ready() {
+    let mut world = World::new(TWO);
+    let checks: Vec<CheckId> = world.checks.keys().copied().collect();
+    let fault = Outcome::Inconclusive(Fault::new("no such script"));
+    world.core.handle_outcome(checks[0], &fault, "", world.now);
+    assert!(!world.core.is_fresh());
+    world
+        .core
+        .handle_outcome(checks[1], &Outcome::Up, "", world.now);
+    assert!(world.core.is_fresh());
+}
