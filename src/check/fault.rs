@@ -19,6 +19,8 @@ pub enum Stage {
     Connecting,
     /// Connected; the TLS handshake is not complete.
     Handshake,
+    /// A datagram was sent.
+    Asking,
     /// Connected and ready; this many bytes of the answer have come.
     Waiting(u64),
 }
@@ -36,6 +38,7 @@ pub fn failed(error: &io::Error, stage: Stage) -> Outcome {
     }
     Outcome::Down(Reason::new(match stage {
         Stage::Connecting => what,
+        Stage::Asking => format!("no answer: {what}"),
         Stage::Handshake => format!("connected, but the TLS handshake failed: {what}"),
         Stage::Waiting(0) => format!("connected, but no answer: {what}"),
         Stage::Waiting(received) => format!("answer stopped after {}: {what}", Bytes(received)),
@@ -47,6 +50,7 @@ pub fn timed_out(stage: Stage, timeout: Duration) -> Reason {
     let within = Seconds(timeout);
     Reason::new(match stage {
         Stage::Connecting => format!("no answer to the connection request within {within}"),
+        Stage::Asking => format!("no answer within {within}"),
         Stage::Handshake => format!("connected, but no TLS handshake within {within}"),
         Stage::Waiting(0) => format!("connected, but no answer within {within}"),
         Stage::Waiting(received) => {

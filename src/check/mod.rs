@@ -20,15 +20,27 @@ use std::net::SocketAddr;
 
 use crate::model::{Probe, ProbeKind, Report};
 
+pub mod datagram;
+pub mod dialogue;
 pub mod fault;
 pub mod http;
 pub mod pattern;
 
 mod connect;
+mod dns;
 mod external;
+mod ftp;
+mod imap;
+mod ldap;
 mod lines;
+mod nntp;
 mod ping;
+mod pop;
+mod radius;
 mod simpletcp;
+mod sip;
+mod smtp;
+mod sql;
 mod tls;
 mod trace;
 
@@ -47,6 +59,16 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Http(http) => http::run(target, http, probe.timeout).await,
         ProbeKind::SimpleTcp(simple) => simpletcp::run(target, simple, probe.timeout).await,
         ProbeKind::External(external) => external::run(external, probe.timeout).await,
+        ProbeKind::Ftp(ftp) => ftp::run(target, ftp, probe.timeout).await,
+        ProbeKind::Smtp(smtp) => smtp::run(target, smtp, probe.timeout).await,
+        ProbeKind::Pop(pop) => pop::run(target, pop, probe.timeout).await,
+        ProbeKind::Imap(imap) => imap::run(target, imap, probe.timeout).await,
+        ProbeKind::Nntp => nntp::run(target, probe.timeout).await,
+        ProbeKind::Ldap(ldap) => ldap::run(target, ldap, probe.timeout).await,
+        ProbeKind::Dns(dns) => dns::run(target, dns, probe.timeout).await,
+        ProbeKind::Sql(sql) => sql::run(target, sql, probe.timeout).await,
+        ProbeKind::Radius(radius) => radius::run(target, radius, probe.timeout).await,
+        ProbeKind::Sip(sip) => sip::run(target, sip, probe.timeout).await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::model::Side;
 use crate::model::{HttpMethod, HttpProbe, Outcome, Pattern, SimpleTcpProbe};
 
 /// Deadline of the probes of hanging servers.
@@ -134,8 +135,8 @@ async fn http_shows_what_was_sent_and_received() {
         "GET /status?x=%20y HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: directord/{version}\r\n\
          Accept: */*\r\nConnection: close\r\n\r\n"
     );
-    assert_eq!(String::from_utf8(report.sent).unwrap(), request);
-    assert!(report.received.starts_with(b"HTTP/1.1 200 Fine\r\n"));
+    assert_eq!(String::from_utf8(report.said_by(Side::Director)).unwrap(), request);
+    assert!(report.said_by(Side::Server).starts_with(b"HTTP/1.1 200 Fine\r\n"));
     assert_eq!(report.detail, "HTTP status 200 Fine");
     let phases = report.phases;
     assert!(phases.connected <= phases.first_byte && phases.first_byte <= Some(phases.total));
@@ -356,7 +357,7 @@ async fn simpletcp_sends_half_closes_and_matches_a_line() {
     let report = probe(target, simple(Some("^PING$")), LONG).await;
     assert_eq!(report.outcome, Outcome::Up);
     assert_eq!(report.detail, "answered \"PING\"");
-    assert_eq!(report.sent, b"PING\nagain");
+    assert_eq!(report.said_by(Side::Director), b"PING\nagain");
     let report = probe(target, simple(None), LONG).await;
     assert_eq!(report.detail, "answered \"you said\"");
     let report = probe(target, simple(Some("PONG")), LONG).await;

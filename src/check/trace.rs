@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fault::{self, Stage};
-use crate::model::{Outcome, Phases, Reason, Report};
+use crate::model::{Outcome, Phases, Reason, Report, Said, Side};
 
 /// Bytes of each direction that a [`Report`] shows.
 const EXCERPT: usize = 4096;
@@ -14,8 +14,9 @@ pub(super) struct Trace {
     timeout: Duration,
     stage: Stage,
     phases: Phases,
-    sent: Vec<u8>,
-    received: Vec<u8>,
+    dialogue: Vec<Said>,
+    /// Bytes kept of the director and of the server.
+    kept: [usize; 2],
 }
 
 impl Trace {
@@ -26,8 +27,8 @@ impl Trace {
             timeout,
             stage: Stage::Connecting,
             phases: Phases::default(),
-            sent: Vec::new(),
-            received: Vec::new(),
+            dialogue: Vec::new(),
+            kept: [0; 2],
         }
     }
 
@@ -57,9 +58,14 @@ impl Trace {
         self.stage = Stage::Waiting(0);
     }
 
+    /// A datagram is on its way: nobody knows whether somebody is there.
+    pub(super) fn asking(&mut self) {
+        self.stage = Stage::Asking;
+    }
+
     /// These bytes are being sent.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
-        append(&mut self.sent, bytes);
+        self.say(Side::Director, bytes);
     }
 
     /// These bytes came back.
@@ -70,12 +76,18 @@ impl Trace {
         if let Stage::Waiting(count) = &mut self.stage {
             *count += bytes.len() as u64;
         }
-        append(&mut self.received, bytes);
+        self.say(Side::Server, bytes);
     }
 
     /// Reason of having reached the deadline here.
     pub(super) fn timed_out(&self) -> Reason {
         fault::timed_out(self.stage, self.timeout)
+    }
+
+    /// Ends the probe at its deadline.
+    pub(super) fn expire(self) -> Report {
+        let reason = self.timed_out();
+        self.report(Outcome::Down(reason), "")
     }
 
     /// Ends the probe with an error of the system.
@@ -93,13 +105,21 @@ impl Trace {
                 total: self.started.elapsed(),
                 ..self.phases
             },
-            sent: self.sent,
-            received: self.received,
+            dialogue: self.dialogue,
         }
     }
-}
 
-fn append(kept: &mut Vec<u8>, bytes: &[u8]) {
-    let room = EXCERPT.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    fn say(&mut self, by: Side, bytes: &[u8]) {
+        let kept = &mut self.kept[usize::from(by == Side::Server)];
+        let bytes = &bytes[..bytes.len().min(EXCERPT - *kept)];
+        *kept += bytes.len();
+        match self.dialogue.last_mut() {
+            _ if bytes.is_empty() => {}
+            Some(last) if last.by == by => last.bytes.extend_from_slice(bytes),
+            _ => self.dialogue.push(Said {
+                by,
+                bytes: bytes.to_vec(),
+            }),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::check;
 use crate::config::{Config, RealCheck};
 use crate::director::lane::CheckId;
-use crate::model::{Check, Outcome, Report};
+use crate::model::{Check, Outcome, Report, Side};
 
 /// Probes at a time.
 const PARALLEL: usize = 256;
@@ -183,8 +183,13 @@ impl Line {
             &mut out,
             format_args!("    {}", times.collect::<Vec<_>>().join(", ")),
         );
-        dialogue(&mut out, '>', &report.sent);
-        dialogue(&mut out, '<', &report.received);
+        for said in &report.dialogue {
+            let side = match said.by {
+                Side::Director => '>',
+                Side::Server => '<',
+            };
+            dialogue(&mut out, side, &said.bytes);
+        }
         out
     }
 }

@@ -30,7 +30,7 @@ use super::effective::{
     RealServer, VirtualService,
 };
 use super::names::Endpoint;
-use crate::model::{Check, Interpreter, Method, Probe, ProbeKind};
+use crate::model::{Check, Interpreter, Login, Method, Pattern, Probe, ProbeKind};
 
 /// The effective configuration as YAML.
 pub fn to_yaml(config: &Config) -> String {
@@ -435,6 +435,56 @@ enum KindView<'a> {
         perl: bool,
         arguments: &'a [String],
     },
+    Ftp {
+        login: Option<&'a str>,
+        path: &'a str,
+        receive: Option<&'a str>,
+    },
+    Smtp,
+    Submission,
+    Pop {
+        tls: bool,
+        login: Option<&'a str>,
+    },
+    Imap {
+        tls: bool,
+        login: Option<&'a str>,
+    },
+    Nntp,
+    Ldap {
+        tls: bool,
+        bind: Option<&'a str>,
+        base: &'a str,
+        receive: Option<&'a str>,
+    },
+    Dns {
+        transport: &'static str,
+        name: &'a str,
+        receive: Option<&'a str>,
+    },
+    Sql {
+        engine: &'static str,
+        login: Option<&'a str>,
+        database: &'a str,
+        query: &'a str,
+    },
+    Radius {
+        login: &'a str,
+    },
+    Sip {
+        transport: &'static str,
+        login: Option<&'a str>,
+    },
+}
+
+/// A pattern as written.
+fn text(pattern: Option<&Pattern>) -> Option<&str> {
+    pattern.map(|pattern| pattern.0.as_str())
+}
+
+/// A login without its password.
+fn name(login: Option<&Login>) -> Option<&str> {
+    login.map(|login| login.name.as_str())
 }
 
 impl<'a> ProbeView<'a> {
@@ -449,16 +499,56 @@ impl<'a> ProbeView<'a> {
                 method: http.method.word(),
                 path: &http.path,
                 host: &http.host,
-                receive: http.receive.as_ref().map(|receive| receive.0.as_str()),
+                receive: text(http.receive.as_ref()),
             },
             ProbeKind::SimpleTcp(exchange) => KindView::SimpleTcp {
                 send: String::from_utf8_lossy(&exchange.send).into_owned(),
-                receive: exchange.receive.as_ref().map(|receive| receive.0.as_str()),
+                receive: text(exchange.receive.as_ref()),
             },
             ProbeKind::External(external) => KindView::External {
                 command: &external.command,
                 perl: external.interpreter == Interpreter::Perl,
                 arguments: &external.arguments,
+            },
+            ProbeKind::Ftp(ftp) => KindView::Ftp {
+                login: name(ftp.login.as_ref()),
+                path: &ftp.path,
+                receive: text(ftp.receive.as_ref()),
+            },
+            ProbeKind::Smtp(smtp) if smtp.submission => KindView::Submission,
+            ProbeKind::Smtp(_) => KindView::Smtp,
+            ProbeKind::Pop(pop) => KindView::Pop {
+                tls: pop.tls,
+                login: name(pop.login.as_ref()),
+            },
+            ProbeKind::Imap(imap) => KindView::Imap {
+                tls: imap.tls,
+                login: name(imap.login.as_ref()),
+            },
+            ProbeKind::Nntp => KindView::Nntp,
+            ProbeKind::Ldap(ldap) => KindView::Ldap {
+                tls: ldap.tls,
+                bind: name(ldap.bind.as_ref()),
+                base: &ldap.base,
+                receive: text(ldap.receive.as_ref()),
+            },
+            ProbeKind::Dns(dns) => KindView::Dns {
+                transport: dns.transport.word(),
+                name: &dns.name,
+                receive: text(dns.receive.as_ref()),
+            },
+            ProbeKind::Sql(sql) => KindView::Sql {
+                engine: sql.database.word(),
+                login: name(sql.login.as_ref()),
+                database: &sql.name,
+                query: &sql.query,
+            },
+            ProbeKind::Radius(radius) => KindView::Radius {
+                login: &radius.login.name,
+            },
+            ProbeKind::Sip(sip) => KindView::Sip {
+                transport: sip.transport.word(),
+                login: sip.login.as_deref(),
             },
         };
         Self {

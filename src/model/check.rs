@@ -4,6 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::protocol::{
+    DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe,
+    SqlProbe,
+};
+
 /// A health check, identified by all that can influence its result: two destinations
 /// with equal checks share one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +74,26 @@ pub enum ProbeKind {
     SimpleTcp(SimpleTcpProbe),
     /// A program exits with status 0.
     External(ExternalProbe),
+    /// A file is fetched.
+    Ftp(FtpProbe),
+    /// A mail server takes a greeting.
+    Smtp(SmtpProbe),
+    /// A mailbox is opened.
+    Pop(PopProbe),
+    /// A mailbox is opened.
+    Imap(ImapProbe),
+    /// A news server greets.
+    Nntp,
+    /// An entry of a directory is found.
+    Ldap(LdapProbe),
+    /// A name or address is resolved.
+    Dns(DnsProbe),
+    /// A query gives a row.
+    Sql(SqlProbe),
+    /// A user is accepted.
+    Radius(RadiusProbe),
+    /// OPTIONS is answered with 200.
+    Sip(SipProbe),
 }
 
 impl ProbeKind {
@@ -81,6 +106,20 @@ impl ProbeKind {
             Self::Http(_) => "http",
             Self::SimpleTcp(_) => "simpletcp",
             Self::External(_) => "external",
+            Self::Ftp(_) => "ftp",
+            Self::Smtp(smtp) if smtp.submission => "submission",
+            Self::Smtp(_) => "smtp",
+            Self::Pop(pop) if pop.tls => "pops",
+            Self::Pop(_) => "pop",
+            Self::Imap(imap) if imap.tls => "imaps",
+            Self::Imap(_) => "imap",
+            Self::Nntp => "nntp",
+            Self::Ldap(ldap) if ldap.tls => "ldaps",
+            Self::Ldap(_) => "ldap",
+            Self::Dns(_) => "dns",
+            Self::Sql(sql) => sql.database.word(),
+            Self::Radius(_) => "radius",
+            Self::Sip(_) => "sip",
         }
     }
 }
@@ -270,10 +309,34 @@ pub struct Report {
     pub detail: String,
     /// When each phase ended.
     pub phases: Phases,
-    /// Beginning of what was sent, at most 4 KiB.
-    pub sent: Vec<u8>,
-    /// Beginning of what came back, at most 4 KiB.
-    pub received: Vec<u8>,
+    /// Beginning of what was said, in its order: at most 4 KiB of each side, secrets masked.
+    pub dialogue: Vec<Said>,
+}
+
+impl Report {
+    /// All that is kept of one side.
+    pub fn said_by(&self, side: Side) -> Vec<u8> {
+        let own = self.dialogue.iter().filter(|said| said.by == side);
+        own.flat_map(|said| said.bytes.iter().copied()).collect()
+    }
+}
+
+/// The two sides of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// This host.
+    Director,
+    /// The real server, or a program.
+    Server,
+}
+
+/// What one side said until the other one did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Who.
+    pub by: Side,
+    /// What, never empty.
+    pub bytes: Vec<u8>,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod destination;
 mod interface;
 mod operation;
 pub mod pair;
+mod protocol;
 mod service;
 mod sync;
 mod table;
@@ -18,11 +19,15 @@ pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
     Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
-    Phases, Probe, ProbeKind, Reason, Report, SimpleTcpProbe, is_printable,
+    Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
 pub use interface::{InterfaceName, Mac, NotAnInterface};
 pub use operation::{Failure, Operation};
+pub use protocol::{
+    Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, PopProbe, RadiusProbe, Secret,
+    SipProbe, SmtpProbe, SqlProbe, Transport,
+};
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,
 };

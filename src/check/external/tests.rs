@@ -6,6 +6,7 @@ use std::time::Instant as Clock;
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::Side;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -57,7 +58,7 @@ async fn the_exit_status_decides() {
         .run(&[], LONG)
         .await;
     assert_eq!(down(&report), "exit status 3: out of order");
-    assert_eq!(report.received, b"out of order\n");
+    assert_eq!(report.said_by(Side::Server), b"out of order\n");
 }
 
 #[tokio::test]
@@ -81,13 +82,13 @@ async fn arguments_are_passed_as_they_are_and_never_through_a_shell() {
     let report = script.run(&hostile, LONG).await;
     assert_eq!(report.outcome, Outcome::Up);
     let expected = "<192.0.2.1><$(touch hit)><; exit 1><a b><-n><><`id`\n>";
-    assert_eq!(String::from_utf8(report.received).unwrap(), expected);
+    assert_eq!(String::from_utf8(report.said_by(Side::Server)).unwrap(), expected);
 }
 
 #[tokio::test]
 async fn the_environment_is_fixed_and_standard_input_empty() {
     let report = Script::new("/usr/bin/env; cat").run(&[], LONG).await;
-    let output = String::from_utf8(report.received).unwrap();
+    let output = String::from_utf8(report.said_by(Side::Server)).unwrap();
     let mut names: Vec<_> = output
         .lines()
         .filter_map(|line| Some(line.split_once('=')?.0))
@@ -146,7 +147,8 @@ async fn a_program_is_asked_to_end_before_it_is_killed() {
     let report = script.run(&[], Duration::from_millis(700)).await;
     assert!(down(&report).starts_with("still running after 0.7 s, killed"));
     // The shell may remark on what was ended with it.
-    let output = String::from_utf8_lossy(&report.received);
+    let output = report.said_by(Side::Server);
+    let output = String::from_utf8_lossy(&output);
     assert!(output.contains("cleaned"), "{output}");
 }
 
@@ -171,7 +173,7 @@ async fn output_is_drained_and_bounded() {
         .await;
     let expected = format!("exit status 1: {}…", "x".repeat(LINE_MAX));
     assert_eq!(down(&report), expected);
-    assert_eq!(report.received.len(), OUTPUT_MAX);
+    assert_eq!(report.said_by(Side::Server).len(), OUTPUT_MAX);
 }
 
 #[tokio::test]

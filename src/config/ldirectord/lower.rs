@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::protocol;
 use crate::config::effective::{CheckSettings, CheckType, Exchange, RealCheck, ServiceType};
 use crate::config::names::{Host, Names, ends_in_a_number, inet_aton};
 use crate::model::{
@@ -24,18 +25,6 @@ pub(super) struct Target<'a> {
 pub(super) struct Problem {
     pub(super) message: String,
     pub(super) help: &'static str,
-}
-
-/// Services that negotiate checks can speak.
-pub(super) fn speaks(service: ServiceType) -> bool {
-    [
-        ServiceType::NONE,
-        ServiceType::SIMPLETCP,
-        ServiceType::HTTP,
-        ServiceType::HTTPS,
-        ServiceType::HTTP_PROXY,
-    ]
-    .contains(&service)
 }
 
 /// A request as it is kept: beginning with a slash.
@@ -63,10 +52,6 @@ pub(super) fn check(
         CheckType::Negotiate | CheckType::Combined(_) => !speaks_none,
         _ => false,
     };
-    if negotiates && !speaks(settings.service) {
-        // Reported once for the service.
-        return Ok(RealCheck::Off);
-    }
     let (address, method) = match settings.kind {
         CheckType::External => external(settings, target, Interpreter::None),
         CheckType::ExternalPerl => external(settings, target, Interpreter::Perl),
@@ -112,7 +97,7 @@ fn contacted(settings: &CheckSettings, key: &ServiceKey, port: u16) -> Option<u1
 pub(super) fn port_note(settings: &CheckSettings, key: &ServiceKey, port: u16) -> Option<String> {
     let contacts = match settings.kind {
         CheckType::Connect | CheckType::Combined(_) => !is_udp(key),
-        CheckType::Negotiate => settings.service != ServiceType::NONE && speaks(settings.service),
+        CheckType::Negotiate => settings.service != ServiceType::NONE,
         _ => false,
     };
     let own = key.port();
@@ -131,7 +116,7 @@ pub(super) fn port_note(settings: &CheckSettings, key: &ServiceKey, port: u16) -
     }
 }
 
-fn is_udp(key: &ServiceKey) -> bool {
+pub(super) fn is_udp(key: &ServiceKey) -> bool {
     matches!(
         key,
         ServiceKey::Address {
@@ -220,19 +205,25 @@ fn negotiate(
         Some(own) => (with_slash(&own.request), &own.receive),
         None => (settings.request.clone(), &settings.receive),
     };
-    let (address, kind) = if settings.service == ServiceType::SIMPLETCP {
-        let send = request[1..].replace("\\n", "\n").into_bytes();
-        let probe = SimpleTcpProbe {
-            send,
-            receive: receive.clone(),
-        };
-        (socket(settings, target)?, ProbeKind::SimpleTcp(probe))
-    } else if settings.service == ServiceType::HTTP_PROXY {
-        proxy(settings, target, &request, receive.clone())?
-    } else {
-        http(settings, target, names, &request, receive.clone())?
+    // Most have a request with a slash that was only put in front.
+    let plain = &request[1..];
+    let receive = receive.clone();
+    let kind = match settings.service.name() {
+        "http" | "https" => {
+            let (address, kind) = http(settings, target, names, &request, receive)?;
+            return Ok((address, probe(kind, settings.negotiate_timeout)));
+        }
+        "http_proxy" => proxy(settings, &request, receive)?,
+        "simpletcp" => ProbeKind::SimpleTcp(SimpleTcpProbe {
+            send: plain.replace("\\n", "\n").into_bytes(),
+            receive,
+        }),
+        _ => protocol::probe(settings, target.key, plain, receive)?,
     };
-    Ok((address, probe(kind, settings.negotiate_timeout)))
+    Ok((
+        socket(settings, target)?,
+        probe(kind, settings.negotiate_timeout),
+    ))
 }
 
 fn probe(kind: ProbeKind, timeout: Duration) -> Probe {
@@ -271,10 +262,9 @@ fn http(
 /// A request through the real server as a proxy.
 fn proxy(
     settings: &CheckSettings,
-    target: &Target<'_>,
     request: &str,
     receive: Option<Pattern>,
-) -> Result<(SocketAddr, ProbeKind), Problem> {
+) -> Result<ProbeKind, Problem> {
     let url = &request[1..];
     let Some(parts) = Url::read(url).filter(|url| !url.tls) else {
         return Err(Problem {
@@ -289,7 +279,7 @@ fn proxy(
         host: parts.authority.to_owned(),
         receive,
     };
-    Ok((socket(settings, target)?, ProbeKind::Http(probe)))
+    Ok(ProbeKind::Http(probe))
 }
 
 /// Address and path of a URL that a real server has as its request.

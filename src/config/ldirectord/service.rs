@@ -343,7 +343,7 @@ impl<'a> Resolver<'a> {
         diagnostic.help("ldirectord ignores it when fork=no; remove it if that is what was meant");
     }
 
-    /// Negotiate checks that this version does not have, or that look at nothing.
+    /// Negotiate checks that look at nothing.
     fn note_service(&mut self, section: &Section, service: ServiceType, key: &ServiceKey) {
         let named = section.options.service.map(|(_, span)| span);
         if service == ServiceType::NONE {
@@ -361,16 +361,6 @@ impl<'a> Resolver<'a> {
                     )
                     .help("name one with service=, write checktype=connect, or service=none if no check is wanted");
             }
-        } else if !lower::speaks(service) {
-            self.cx
-                .error(
-                    named.unwrap_or(section.span),
-                    format!(
-                        "check for service {} is not available in this version",
-                        service.name()
-                    ),
-                )
-                .help("use checktype=connect, ping or external");
         }
     }
 

@@ -153,8 +153,6 @@ fn ready(target: SocketAddr, probe: Probe) -> Ready {
             Ok(_) => Ready::Handed(Arc::new(probe)),
             Err(fault) => Ready::Unusable(fault),
         },
-        ProbeKind::Ping { .. } | ProbeKind::SimpleTcp(_) | ProbeKind::External(_) => {
-            Ready::Handed(Arc::new(probe))
-        }
+        _ => Ready::Handed(Arc::new(probe)),
     }
 }

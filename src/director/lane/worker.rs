@@ -432,8 +432,7 @@ impl Drop for Promise {
             outcome: Outcome::Inconclusive(Fault::new("the probe was dropped before its end")),
             detail: String::new(),
             phases: Phases::default(),
-            sent: Vec::new(),
-            received: Vec::new(),
+            dialogue: Vec::new(),
         });
         self.mailbox
             .send(Command::Ended(self.key, Box::new(report)));

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::program::Names;
 use crate::check::{self, Program};
 use crate::model::pair::{Hooks as Configured, Pair};
-use crate::model::{Outcome, Reason};
+use crate::model::{Outcome, Reason, Side};
 
 mod waiting;
 
@@ -310,7 +310,7 @@ fn log(hook: &Hook, path: &std::path::Path, report: &crate::model::Report) {
     let instance = hook.instance.as_str();
     let kind = hook.kind.word();
     let program = path.display();
-    let output = Reason::new(String::from_utf8_lossy(&report.received).trim_end());
+    let output = Reason::new(String::from_utf8_lossy(&report.said_by(Side::Server)).trim_end());
     match &report.outcome {
         Outcome::Up => tracing::info!(instance, hook = kind, %program, %output, "hook done"),
         Outcome::Down(reason) => {

@@ -1,0 +1,11 @@
+//! Placeholder.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::trace::Trace;
+use crate::model::{Fault, FtpProbe, Outcome, Report};
+
+pub(super) async fn run(_target: SocketAddr, _probe: &FtpProbe, timeout: Duration) -> Report {
+    Trace::new(timeout).report(Outcome::Inconclusive(Fault::new("not written yet")), "")
+}

@@ -1,0 +1,11 @@
+//! Every check against the real server program.
+//!
+//! A test starts the program on loopback, in IPv4 and IPv6, and tells its [`Story`]: up,
+//! wrong credentials, wrong content, stopped (it accepts and never answers), killed,
+//! started again. The check is what `ldirectord.cf` says, read by the library.
+//!
+//! The programs are Debian packages of `scripts/lib/packages`; one that is missing fails
+//! its test.
+
+#[path = "servers/fixture.rs"]
+mod fixture;

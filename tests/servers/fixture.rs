@@ -1,0 +1,224 @@
+//! A real server program on loopback, and what happens to it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use directord::check;
+use directord::config::ldirectord::parse;
+use directord::config::{Names, RealCheck};
+use directord::model::{Outcome, Report};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long a program may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port that is free for TCP and UDP, in both families, at this moment.
+pub fn free_port() -> u16 {
+    for _ in 0..1000 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port));
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
+        let udp6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, port));
+        if v6.is_ok() && udp.is_ok() && udp6.is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
+
+/// The program of a Debian package.
+pub fn program(path: &str, package: &str) -> Command {
+    assert!(
+        Path::new(path).exists(),
+        "{path} is missing: install the Debian package {package} (scripts/lab --install installs all)"
+    );
+    Command::new(path)
+}
+
+/// A server in the foreground, with all its processes in one group, killed at the end.
+pub struct Server {
+    command: Command,
+    child: Option<Child>,
+    /// Where it listens, on `127.0.0.1` and `::1`.
+    pub port: u16,
+    /// Its configuration and data.
+    pub directory: TempDir,
+}
+
+impl Server {
+    /// Starts a command that listens on `port` and has its files in `directory`, where its
+    /// output goes to `output`.
+    pub fn start(mut command: Command, port: u16, directory: TempDir) -> Self {
+        let output = std::fs::File::create(directory.path().join("output")).unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .process_group(0);
+        let mut server = Self {
+            command,
+            child: None,
+            port,
+            directory,
+        };
+        server.start_again();
+        server
+    }
+
+    /// Starts it, which must not be running.
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none());
+        self.child = Some(self.command.spawn().unwrap());
+    }
+
+    /// What it printed.
+    pub fn output(&self) -> String {
+        let bytes = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Sends a signal to all its processes.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        let _ = killpg(Pid::from_raw(child.id().cast_signed()), signal);
+    }
+
+    /// Kills all its processes.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.child.take().unwrap().wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        if std::thread::panicking() {
+            eprintln!("── the server printed\n{}", self.output());
+        }
+    }
+}
+
+/// What the lines of a virtual service say of the server at `address`.
+pub fn probe(address: SocketAddr, lines: &str) -> Report {
+    let (word, service) = match address.ip() {
+        IpAddr::V4(_) => ("virtual", "192.0.2.1"),
+        IpAddr::V6(_) => ("virtual6", "[2001:db8::1]"),
+    };
+    let real = word.replace("virtual", "real");
+    let mut text = format!("{word}={service}:9\n    {real}={address} gate\n");
+    for line in lines.lines() {
+        text += &format!("    {}\n", line.trim());
+    }
+    let parsed = parse(text.as_bytes(), "servers.cf");
+    let names = Names::ask(parsed.names(), &mut |_| None);
+    let accepted = parsed.resolve(&names).unwrap_or_else(|rejected| panic!("{rejected:?}"));
+    let RealCheck::Probe(check) = &accepted.config.services[0].reals[0].check else {
+        panic!("nothing is checked: {text}");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(check::run(check.target, check.method.thorough()))
+}
+
+/// The loopback addresses with this port.
+pub fn loopback(port: u16) -> [SocketAddr; 2] {
+    [
+        (Ipv4Addr::LOCALHOST, port).into(),
+        (Ipv6Addr::LOCALHOST, port).into(),
+    ]
+}
+
+/// Waits until something accepts connections there.
+pub fn await_port(port: u16) {
+    let until = Instant::now() + PATIENCE;
+    for address in loopback(port) {
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < until, "nothing listens on {address}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Checks of one server, as lines of a virtual service.
+pub struct Story<'a> {
+    /// Passes when the server is in order.
+    pub good: &'a str,
+    /// Fails for its credentials; `None` for protocols without.
+    pub wrong_credentials: Option<&'a str>,
+    /// Fails for what the server has; `None` for protocols that do not look.
+    pub wrong_content: Option<&'a str>,
+}
+
+impl Story<'_> {
+    /// Tells it, in both families.
+    pub fn tell(&self, server: &mut Server) {
+        let addresses = loopback(server.port);
+        self.comes_up(server);
+        for address in addresses {
+            for lines in [self.wrong_credentials, self.wrong_content].into_iter().flatten() {
+                let report = probe(address, lines);
+                assert!(is_down(&report), "{address}, {lines}: {report:?}");
+            }
+        }
+        server.signal(Signal::SIGSTOP);
+        for address in addresses {
+            let started = Instant::now();
+            let report = probe(address, &format!("{}\nnegotiatetimeout=1", self.good));
+            assert!(is_down(&report), "stopped, {address}: {report:?}");
+            assert!(reason(&report).contains("within 1 s"), "{report:?}");
+            assert!(started.elapsed() < Duration::from_secs(3));
+        }
+        server.signal(Signal::SIGCONT);
+        self.comes_up(server);
+        server.kill();
+        for address in addresses {
+            let report = probe(address, self.good);
+            assert!(is_down(&report), "killed, {address}: {report:?}");
+            assert!(reason(&report).contains("refused"), "{report:?}");
+        }
+        server.start_again();
+        self.comes_up(server);
+    }
+
+    fn comes_up(&self, server: &Server) {
+        let until = Instant::now() + PATIENCE;
+        for address in loopback(server.port) {
+            loop {
+                let report = probe(address, self.good);
+                if report.outcome == Outcome::Up {
+                    break;
+                }
+                assert!(
+                    Instant::now() < until,
+                    "{address} does not come up: {report:?}\n{}",
+                    server.output()
+                );
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+}
+
+/// Whether the server was found to be at fault.
+pub fn is_down(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Down(_))
+}
+
+/// Why the server is not in order; empty when it is.
+pub fn reason(report: &Report) -> &str {
+    match &report.outcome {
+        Outcome::Down(reason) => reason.as_str(),
+        _ => "",
+    }
+}
