@@ -291,3 +291,26 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
 }
+
+#[test]
+fn a_strict_check_refuses_what_ldirectord_does_not_know() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("new.cf");
+    fs::write(&file, "enforceweights=yes\nvirtual=192.0.2.1:80\n").unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(code(&["config", "check", file]), 0);
+    let (status, out, _) = directord(&["config", "check", "--strict-ldirectord", file]);
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("ldirectord does not know enforceweights"),
+        "{out}"
+    );
+    assert!(out.contains(":1:1"), "{out}");
+    for example in files("ldirectord.cf.examples") {
+        assert_eq!(
+            code(&["config", "check", "--strict-ldirectord", &example]),
+            0,
+            "{example}"
+        );
+    }
+}

@@ -192,6 +192,9 @@ pub(super) enum Config {
         /// Diagnostics as JSON
         #[arg(long)]
         json: bool,
+        /// Refuse what ldirectord 4.12 does not know: the file is to run under it, too
+        #[arg(long)]
+        strict_ldirectord: bool,
     },
     /// Print the effective configuration, every default filled in
     Show {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tracing::level_filters::LevelFilter;
 
 use super::args::{self, Command, ShowFormat};
@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::listing::{self, Listing, Mode};
 use super::logging::{Destination, Identity, Logger};
 use super::{check, failover, plan, realserver, status};
-use crate::config::{self, Severity, print, show};
+use crate::config::{self, Severity, directord, ldirectord, print, show};
 use crate::control::{Client, ClientError, DEFAULT_SOCKET};
 use crate::director::core::{Action, Core};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
@@ -28,9 +28,12 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Run(options) => run_director(&options),
         Command::List(options) => list(&options),
         Command::Status(options) => status_of(&options),
-        Command::Config(args::Config::Check { file, node, json }) => {
-            config_check(&file, node.as_deref(), json)
-        }
+        Command::Config(args::Config::Check {
+            file,
+            node,
+            json,
+            strict_ldirectord,
+        }) => config_check(&file, node.as_deref(), json, strict_ldirectord),
         Command::Config(args::Config::Show {
             file,
             node,
@@ -226,8 +229,8 @@ fn reload(socket: &Path) -> anyhow::Result<Exit> {
     }
 }
 
-fn config_check(file: &Path, node: Option<&str>, json: bool) -> anyhow::Result<Exit> {
-    let (diagnostics, failed) = match load::load_as(&find(file), None, node) {
+fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> anyhow::Result<Exit> {
+    let (mut diagnostics, mut failed) = match load::load_as(&find(file), None, node) {
         Ok(loaded) => (loaded.warnings, false),
         Err(LoadError {
             cause: LoadErrorCause::Rejected(rejected),
@@ -235,6 +238,16 @@ fn config_check(file: &Path, node: Option<&str>, json: bool) -> anyhow::Result<E
         }) => (rejected.0, true),
         Err(error) => return Err(error.into()),
     };
+    if strict {
+        let path = find(file);
+        let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        if directord::is_directord_yaml(&path, &text) {
+            bail!("--strict-ldirectord is for an ldirectord.cf, and this is a directord.yaml");
+        }
+        let parsed = ldirectord::parse(&text, &path.display().to_string());
+        failed |= !parsed.beyond().is_empty();
+        diagnostics.extend_from_slice(parsed.beyond());
+    }
     if json {
         print_out(&format!(
             "{}\n",

@@ -151,6 +151,8 @@ pub(super) struct Report {
     errors: usize,
     /// Takes what no longer fits.
     overflow: Option<Diagnostic>,
+    /// What ldirectord does not know, as errors for those who ask.
+    beyond: Vec<Diagnostic>,
     /// What ldirectord would be doing at the end of a section: line reached and step.
     pub(super) at_end: Option<(u32, Step)>,
 }
@@ -205,6 +207,11 @@ impl Report {
         self.diagnostics.last_mut().expect("one was pushed")
     }
 
+    /// What ldirectord does not know.
+    pub(super) fn beyond(&self) -> &[Diagnostic] {
+        &self.beyond
+    }
+
     /// Whether there was an error.
     pub(super) fn has_errors(&self) -> bool {
         self.errors > 0
@@ -239,6 +246,16 @@ impl Context<'_> {
     /// Adds a warning.
     pub(super) fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.report.warning(self.source, span, message)
+    }
+
+    /// Notes something that ldirectord 4.12 does not know.
+    pub(super) fn beyond(&mut self, span: Span, what: &str) {
+        if self.report.beyond.len() < Report::MAX {
+            let message = format!("ldirectord does not know {what}");
+            let mut diagnostic = self.source.diagnostic(Severity::Error, span, &message);
+            diagnostic.help("remove it, or check without --strict-ldirectord");
+            self.report.beyond.push(diagnostic);
+        }
     }
 }
 

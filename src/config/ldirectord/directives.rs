@@ -67,6 +67,9 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
     ("connecttimeout", Both),
 ];
 
+/// Those that ldirectord 4.12 does not know.
+const BEYOND: [&str; 1] = ["enforceweights"];
+
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];
 
@@ -76,6 +79,11 @@ pub(super) fn place(name: &str) -> Option<Place> {
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, place)| *place)
+}
+
+/// Whether ldirectord does not know a directive.
+pub(super) fn is_beyond(name: &str) -> bool {
+    BEYOND.contains(&name)
 }
 
 /// Whether anything may stand in a directive's value.

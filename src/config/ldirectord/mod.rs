@@ -105,6 +105,12 @@ impl Parsed {
     pub fn has_errors(&self) -> bool {
         self.report.has_errors()
     }
+
+    /// Everything in it that ldirectord 4.12 would refuse and this reader takes on purpose,
+    /// as errors: directives and words that are new.
+    pub fn beyond(&self) -> &[Diagnostic] {
+        self.report.beyond()
+    }
 }
 
 /// Longest line of a directive, in bytes.
@@ -217,6 +223,8 @@ impl<'a> Reader<'a> {
             _ => {
                 if !self.globals.read(&mut self.cx, &value) {
                     self.unknown(whole, text, Place::Global);
+                } else if directives::is_beyond(value.name) {
+                    self.cx.beyond(whole.part(0, value.name.len()), value.name);
                 }
                 return;
             }
@@ -249,6 +257,8 @@ impl<'a> Reader<'a> {
         };
         if !section.read(&mut self.cx, &value, &mut self.patterns) {
             self.unknown(whole, text, Place::Section);
+        } else if directives::is_beyond(value.name) {
+            self.cx.beyond(whole.part(0, value.name.len()), value.name);
         }
     }
 
