@@ -53,7 +53,7 @@ impl Node {
     /// What an instance sees.
     pub(super) fn context<'a>(&'a mut self, me: &'a InstanceSettings, now: Instant) -> Context<'a> {
         let dead_after = self.dead_after();
-        let presence = self.peer.presence(now, dead_after);
+        let presence = self.peer.presence(now, dead_after, &self.sent);
         let alive = presence == Presence::Alive;
         let advert = self.peer.advert().filter(|_| alive);
         Context {
@@ -136,7 +136,7 @@ impl Node {
     /// Alarms about the peer and the links.
     pub(super) fn watch_peer(&mut self, now: Instant) {
         let dead_after = self.dead_after();
-        let presence = self.peer.presence(now, dead_after);
+        let presence = self.peer.presence(now, dead_after, &self.sent);
         let peer = &self.settings.peer.name;
         if self.peer_alive && presence == Presence::Silent {
             self.out.alarm(now, AlarmKind::PeerLost, || {

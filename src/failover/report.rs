@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::pair::Pair;
-use super::peer::Presence;
 use super::view::{PeerView, View};
 
 impl Pair {
@@ -36,7 +35,7 @@ impl Pair {
         let settings = &self.node.settings;
         let peer = &self.node.peer;
         let advert = peer.advert();
-        let alive = peer.presence(now, self.node.dead_after()) == Presence::Alive;
+        let alive = peer.is_alive(now, self.node.dead_after());
         PeerView {
             name: settings.peer.name.clone(),
             node_id: settings.peer.id,

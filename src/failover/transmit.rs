@@ -66,7 +66,14 @@ impl Node {
     fn is_asking(&self, now: Instant) -> bool {
         let dead_after = self.dead_after();
         let silence = self.peer.silence(now);
-        self.peer.is_known() && (dead_after / 2..dead_after).contains(&silence)
+        let undecided = silence < dead_after || !self.peer.was_asked(&self.sent);
+        self.peer.is_known() && silence >= dead_after / 2 && undecided
+    }
+
+    /// The peer was silent for so long, though asked, that this node is about to claim.
+    fn is_unheard(&self, now: Instant) -> bool {
+        let silent = self.peer.silence(now) >= self.dead_after() * 4 / 5;
+        self.peer.is_known() && silent && self.peer.was_asked(&self.sent)
     }
 
     fn records(&mut self, slots: &[Slot], now: Instant) -> Records {
@@ -82,7 +89,7 @@ impl Node {
             sender: settings.local.id,
             link: 0,
             ask: self.is_asking(now),
-            unheard: self.peer.is_known() && self.peer.silence(now) >= dead_after * 4 / 5,
+            unheard: self.is_unheard(now),
             incarnation: self.incarnation,
             sequence,
             echo: self.peer.echo(now, sequence),

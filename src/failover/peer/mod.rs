@@ -33,6 +33,8 @@ pub(super) use sent::Sent;
 const RETIRED: usize = 64;
 /// Hardware addresses of the peer that are remembered: a bond may change its own.
 const MACS: usize = 16;
+/// Adverts without an answer that make a silence one.
+const ASKED: usize = 3;
 
 /// The other node.
 #[derive(Debug, Clone)]
@@ -308,10 +310,18 @@ impl Peer {
 
     /// How long nothing fresh has come, at most since we listen.
     pub(super) fn silence(&self, now: Instant) -> Duration {
-        let from = self
-            .heard
-            .map_or(self.listening, |at| at.max(self.listening));
-        now.saturating_duration_since(from)
+        now.saturating_duration_since(self.silent_from())
+    }
+
+    fn silent_from(&self) -> Instant {
+        self.heard
+            .map_or(self.listening, |at| at.max(self.listening))
+    }
+
+    /// Whether it had the chance to break its silence: adverts that it should have answered
+    /// left since. A host that stood still, this process with it, was silent itself.
+    pub(super) fn was_asked(&self, sent: &Sent) -> bool {
+        sent.rounds_after(self.silent_from()) >= ASKED
     }
 
     /// The sender's dead interval, within reason; ours before it has said any.
@@ -323,14 +333,21 @@ impl Peer {
             .clamp(limits.0, limits.1)
     }
 
-    pub(super) fn presence(&self, now: Instant, dead_after: Duration) -> Presence {
-        if self.silence(now) >= dead_after || self.one_link_silent(now, dead_after) {
+    pub(super) fn presence(&self, now: Instant, dead_after: Duration, sent: &Sent) -> Presence {
+        let is_silent = self.silence(now) >= dead_after && self.was_asked(sent);
+        if is_silent || self.one_link_silent(now, dead_after) {
             Presence::Silent
-        } else if self.heard.is_some_and(|at| at >= self.listening) {
+        } else if self.is_alive(now, dead_after) {
             Presence::Alive
         } else {
             Presence::Unsure
         }
+    }
+
+    /// Whether it was heard within the dead interval.
+    pub(super) fn is_alive(&self, now: Instant, dead_after: Duration) -> bool {
+        let heard = self.heard.is_some_and(|at| at >= self.listening);
+        heard && self.silence(now) < dead_after && !self.one_link_silent(now, dead_after)
     }
 
     fn one_link_silent(&self, now: Instant, dead_after: Duration) -> bool {
@@ -396,7 +413,7 @@ impl Peer {
 
     /// What a link carries: what we hear and what the peer says that it hears.
     pub(super) fn link_state(&self, index: usize, now: Instant, dead_after: Duration) -> LinkState {
-        let alive = self.presence(now, dead_after) == Presence::Alive;
+        let alive = self.is_alive(now, dead_after);
         let there = self.advert.as_ref().map_or(0, |advert| advert.heard);
         let incoming = self.heard_links(now, dead_after) & 1 << index != 0;
         let outgoing = alive && there & 1 << index != 0;

@@ -54,6 +54,15 @@ impl Sent {
         self.times.back().copied()
     }
 
+    /// How many rounds left after a moment, as far as is remembered.
+    pub(in crate::failover) fn rounds_after(&self, at: Instant) -> usize {
+        self.times
+            .iter()
+            .rev()
+            .take_while(|sent| **sent > at)
+            .count()
+    }
+
     pub(in crate::failover) fn age(&self, sequence: u64, now: Instant) -> Age {
         if sequence > self.last() {
             return Age::Never;
@@ -92,5 +101,8 @@ mod tests {
         );
         assert_eq!(sent.age(44, at(3000)), Age::Ancient);
         assert_eq!(sent.age(301, at(3000)), Age::Never);
+        assert_eq!(sent.rounds_after(at(2980)), 2);
+        assert_eq!(sent.rounds_after(at(3000)), 0);
+        assert_eq!(sent.rounds_after(start), ROUNDS);
     }
 }

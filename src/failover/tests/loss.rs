@@ -54,6 +54,30 @@ fn a_stopped_process_never_makes_two_owners() {
     }
 }
 
+/// Both nodes are guests of one host that stands still for a moment: neither has heard the
+/// other, and neither has asked. Nothing moves.
+#[test]
+fn a_host_that_stands_still_moves_nothing() {
+    let cases = (0..17).flat_map(|n| (330..500).step_by(20).map(move |stop| (n * 20, stop)));
+    for (before, stop) in cases {
+        let seldom = |node| {
+            let mut model = model(node);
+            model.timing.advert_interval = ms(330);
+            model
+        };
+        let mut world = World::settled_with([seldom(0), seldom(1)]);
+        world.run(ms(before));
+        world.stand_still(ms(stop));
+        world.run(ms(2000));
+        assert_eq!(world.states(), [State::Active, State::Standby]);
+        assert!(
+            world.path(0).is_empty(),
+            "for {stop} ms: {:?}",
+            world.path(0)
+        );
+    }
+}
+
 /// Without a guard the address stays until the process runs again and finds itself late.
 #[test]
 fn a_late_process_first_removes_its_addresses() {

@@ -447,6 +447,18 @@ impl World {
         }
     }
 
+    /// The host of both nodes stands still, links and guards included; when it goes on, what
+    /// is due comes before what waits.
+    pub(crate) fn stand_still(&mut self, time: Duration) {
+        self.now += time;
+        for node in 0..2 {
+            if let Some((at, _)) = &mut self.hosts[node].keep {
+                *at += time;
+            }
+            self.event(node, Event::Timer);
+        }
+    }
+
     /// A process that was stopped goes on: what waited comes first, in any case before its
     /// answer to the question what it missed.
     pub(crate) fn resume(&mut self, node: usize) {
