@@ -9,3 +9,12 @@
 
 #[path = "servers/fixture.rs"]
 mod fixture;
+
+#[path = "servers/dovecot.rs"]
+mod dovecot;
+#[path = "servers/leafnode.rs"]
+mod leafnode;
+#[path = "servers/postfix.rs"]
+mod postfix;
+#[path = "servers/vsftpd.rs"]
+mod vsftpd;
