@@ -26,17 +26,16 @@ pub(super) fn tell(dialogue: &mut impl Dialogue, pieces: &[&[u8]]) -> Told {
     let mut pieces = pieces.iter();
     let mut turn = dialogue.begin(SocketAddr::from((Ipv4Addr::LOCALHOST, 40000)));
     let (verdict, at_end): (Verdict, bool) = loop {
-        turn = match turn {
-            Turn::Over(verdict) => break (verdict, false),
-            Turn::Say(words) => {
-                said.extend_from_slice(&words.bytes);
-                shown.extend_from_slice(words.shown());
-                dialogue.feed(&[])
-            }
-            Turn::Listen => match pieces.next() {
-                Some(piece) => dialogue.feed(piece),
-                None => break (dialogue.end(), true),
-            },
+        turn = if let Turn::Over(verdict) = turn {
+            break (verdict, false);
+        } else if let Turn::Say(words) = turn {
+            said.extend_from_slice(&words.bytes);
+            shown.extend_from_slice(words.shown());
+            dialogue.feed(&[])
+        } else if let Some(piece) = pieces.next() {
+            dialogue.feed(piece)
+        } else {
+            break (dialogue.end(), true);
         };
     };
     for words in [&mut said, &mut shown] {
@@ -95,11 +94,11 @@ fn overrun<D: Dialogue>(dialogue: &mut D, kept: impl Fn(&D) -> usize, begin: &[u
     let mut turn = dialogue.feed(begin);
     for _ in 0..200 {
         assert!(kept(dialogue) <= 2 * LINE_MAX + piece.len());
-        turn = match turn {
-            Turn::Over(_) => return,
-            Turn::Say(_) => dialogue.feed(&[]),
-            Turn::Listen => dialogue.feed(&piece),
-        };
+        if matches!(turn, Turn::Over(_)) {
+            return;
+        }
+        let heard: &[u8] = if turn == Turn::Listen { &piece } else { &[] };
+        turn = dialogue.feed(heard);
     }
     panic!("no end to {begin:?} and {junk:?}");
 }
