@@ -80,7 +80,7 @@ impl Imap {
             (b"*", _) if is("BYE") => {
                 Turn::Over(Verdict::down(format!("the server says goodbye: {quoted}")))
             }
-            (b"*", Awaits::Greeting) => return self.greeted(line, second),
+            (b"*", Awaits::Greeting) => self.greeted(line, second),
             (b"*", _) => return None,
             (b"a", Awaits::Capability) if is("OK") => self.log_in(),
             (b"a", Awaits::Capability) => down(format!("CAPABILITY refused: {quoted}")),
@@ -96,23 +96,23 @@ impl Imap {
         })
     }
 
-    fn greeted(&mut self, line: &[u8], status: &[u8]) -> Option<Turn> {
+    fn greeted(&mut self, line: &[u8], status: &[u8]) -> Turn {
         let quoted = self.reader.quote(line);
         if status.eq_ignore_ascii_case(b"PREAUTH") {
-            return Some(up(format!("greeted with {quoted}")));
+            return up(format!("greeted with {quoted}"));
         }
         if !status.eq_ignore_ascii_case(b"OK") {
-            return Some(Turn::Over(self.reader.strange(line)));
+            return Turn::Over(self.reader.strange(line));
         }
         if self.login.is_none() {
-            return Some(up(format!("greeted with {quoted}")));
+            return up(format!("greeted with {quoted}"));
         }
         if capabilities(line).is_some() {
-            return Some(self.log_in());
+            return self.log_in();
         }
         self.awaits = Awaits::Capability;
         self.reader.asked("CAPABILITY");
-        Some(Turn::Say(Words::open("a CAPABILITY\r\n")))
+        Turn::Say(Words::open("a CAPABILITY\r\n"))
     }
 
     fn note_capabilities(&mut self, line: &[u8]) {

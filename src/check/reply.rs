@@ -142,7 +142,6 @@ impl Reader {
             match (self.open.take(), read) {
                 (None, Some((code, Last::No))) => self.open = Some(Reply { code, line }),
                 (None, Some((code, Last::Yes))) => return Ok(Some(Reply { code, line })),
-                (None, None) => return Err(self.strange(&line)),
                 (Some(first), Some((code, Last::Yes))) if code == first.code => {
                     return Ok(Some(first));
                 }
@@ -150,7 +149,7 @@ impl Reader {
                     self.open = Some(first);
                 }
                 (Some(first), _) if manner == Manner::Free => self.open = Some(first),
-                (Some(_), _) => return Err(self.strange(&line)),
+                _ => return Err(self.strange(&line)),
             }
         }
         Ok(None)

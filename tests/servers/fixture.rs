@@ -69,7 +69,7 @@ impl Server {
     /// Starts a command that listens on `port` and has its files in `directory`, where its
     /// output goes to `output`.
     pub fn start(mut command: Command, port: u16, directory: TempDir) -> Self {
-        let output = std::fs::File::create(directory.path().join("output")).unwrap();
+        let output = fs::File::create(directory.path().join("output")).unwrap();
         command
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
@@ -93,7 +93,7 @@ impl Server {
 
     /// What it printed.
     pub fn output(&self) -> String {
-        let bytes = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
+        let bytes = fs::read(self.directory.path().join("output")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -110,6 +110,7 @@ impl Server {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "what a failed test wants to say")]
 impl Drop for Server {
     fn drop(&mut self) {
         if self.child.is_some() {

@@ -220,13 +220,14 @@ impl Session {
                 self.state = State::Epsv;
                 self.say("EPSV", "EPSV\r\n")
             }
-            State::Epsv => match extended_port(reply) {
-                Some(port) => self.open(port),
-                None => {
+            State::Epsv => {
+                if let Some(port) = extended_port(reply) {
+                    self.open(port)
+                } else {
                     self.state = State::Pasv;
                     self.say("PASV", "PASV\r\n")
                 }
-            },
+            }
             State::Pasv if !accepted => down(format!("logged in, but PASV is refused: {quoted}")),
             State::Pasv => match passive_port(reply) {
                 Some(port) => self.open(port),

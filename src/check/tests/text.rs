@@ -3,11 +3,11 @@
 use super::*;
 use crate::model::{FtpProbe, ImapProbe, Login, PopProbe, Secret, SmtpProbe};
 
-fn login() -> Option<Login> {
-    Some(Login {
+fn login() -> Login {
+    Login {
         name: "monitor".to_owned(),
         password: Secret::new("hidden"),
-    })
+    }
 }
 
 fn smtp() -> ProbeKind {
@@ -15,18 +15,18 @@ fn smtp() -> ProbeKind {
 }
 
 fn pop(tls: bool) -> ProbeKind {
-    let login = login();
+    let login = Some(login());
     ProbeKind::Pop(PopProbe { tls, login })
 }
 
 fn imap(tls: bool) -> ProbeKind {
-    let login = login();
+    let login = Some(login());
     ProbeKind::Imap(ImapProbe { tls, login })
 }
 
 fn ftp() -> ProbeKind {
     ProbeKind::Ftp(FtpProbe {
-        login: login(),
+        login: Some(login()),
         path: "status.txt".to_owned(),
         receive: Some(Pattern("well".to_owned())),
     })

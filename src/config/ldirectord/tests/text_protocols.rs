@@ -19,11 +19,11 @@ fn kind(lines: &str) -> ProbeKind {
     check(lines).method.thorough().kind.clone()
 }
 
-fn login(name: &str, password: &str) -> Option<Login> {
-    Some(Login {
+fn login(name: &str, password: &str) -> Login {
+    Login {
         name: name.to_owned(),
         password: Secret::new(password),
-    })
+    }
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn ftp_fetches_the_request_as_the_login_or_anonymous() {
     } = ftp("login=\"monitor\"\npasswd=\"hidden\"");
     assert_eq!(
         (own, path, receive),
-        (login("monitor", "hidden"), String::new(), None)
+        (Some(login("monitor", "hidden")), String::new(), None)
     );
     assert_eq!(
         ftp("passwd=\"me@example.org\"").login,
-        login("anonymous", "me@example.org")
+        Some(login("anonymous", "me@example.org"))
     );
 }
 
@@ -76,10 +76,10 @@ fn mailboxes_are_opened_only_with_a_login() {
         for (lines, expected) in [
             ("", None),
             ("\npasswd=\"hidden\"", None),
-            ("\nlogin=\"monitor\"", login("monitor", "")),
+            ("\nlogin=\"monitor\"", Some(login("monitor", ""))),
             (
                 "\nlogin=\"monitor\"\npasswd=\"hidden\"",
-                login("monitor", "hidden"),
+                Some(login("monitor", "hidden")),
             ),
         ] {
             let found = match kind(&format!("service={service}{lines}")) {
