@@ -34,6 +34,11 @@ pub trait Dialogue: Send {
 
     /// The server has closed its side.
     fn end(&mut self) -> Verdict;
+
+    /// What is missing when the deadline passes now, as in "no greeting within 30 s".
+    fn awaited(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a conversation wants next.
@@ -125,11 +130,16 @@ pub(super) async fn run(
     let mut trace = Trace::new(timeout);
     let deadline = trace.deadline();
     let conversation = converse(target, tls, &mut dialogue, &mut trace);
-    let verdict = match timeout_at(deadline, conversation).await {
-        Ok(Ok(verdict)) => verdict,
-        Ok(Err(error)) => return trace.fail(&error),
-        Err(_elapsed) => return trace.expire(),
-    };
+    let held = timeout_at(deadline, conversation).await;
+    match held {
+        Ok(Ok(verdict)) => conclude(trace, verdict),
+        Ok(Err(error)) => trace.fail(&error),
+        Err(_elapsed) => trace.expire_without(dialogue.awaited()),
+    }
+}
+
+/// The report of a conversation that came to a verdict.
+pub(super) fn conclude(trace: Trace, verdict: Verdict) -> Report {
     match verdict.result {
         Ok(detail) => trace.report(Outcome::Up, detail),
         Err(reason) => trace.report(Outcome::Down(reason), ""),
@@ -194,7 +204,11 @@ async fn talk(
     }
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::Result<usize> {
+/// Reads what has come; 0 is the end.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     match stream.read(buffer).await {
         // A TLS peer that closes without saying so; what is missing, the dialogue knows.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
@@ -204,7 +218,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> io::R
 
 /// Says goodbye and lets the server close first, so that it sees no reset. Nothing that
 /// goes wrong here changes the verdict.
-async fn take_leave(
+pub(super) async fn take_leave(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     goodbye: &[u8],
     trace: &mut Trace,

@@ -23,23 +23,24 @@ use crate::model::{Probe, ProbeKind, Report};
 pub mod datagram;
 pub mod dialogue;
 pub mod fault;
+pub mod ftp;
 pub mod http;
+pub mod imap;
+pub mod nntp;
 pub mod pattern;
+pub mod pop;
+pub mod smtp;
 
 mod connect;
 mod dns;
 mod external;
-mod ftp;
-mod imap;
 mod ldap;
 mod lines;
-mod nntp;
 mod ping;
-mod pop;
 mod radius;
+mod reply;
 mod simpletcp;
 mod sip;
-mod smtp;
 mod sql;
 mod tls;
 mod trace;
@@ -60,7 +61,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::SimpleTcp(simple) => simpletcp::run(target, simple, probe.timeout).await,
         ProbeKind::External(external) => external::run(external, probe.timeout).await,
         ProbeKind::Ftp(ftp) => ftp::run(target, ftp, probe.timeout).await,
-        ProbeKind::Smtp(smtp) => smtp::run(target, smtp, probe.timeout).await,
+        ProbeKind::Smtp(_) => smtp::run(target, probe.timeout).await,
         ProbeKind::Pop(pop) => pop::run(target, pop, probe.timeout).await,
         ProbeKind::Imap(imap) => imap::run(target, imap, probe.timeout).await,
         ProbeKind::Nntp => nntp::run(target, probe.timeout).await,
@@ -74,3 +75,5 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transcript;

@@ -10,6 +10,8 @@ use super::*;
 use crate::model::Side;
 use crate::model::{HttpMethod, HttpProbe, Outcome, Pattern, SimpleTcpProbe};
 
+mod text;
+
 /// Deadline of the probes of hanging servers.
 const SHORT: Duration = Duration::from_millis(300);
 

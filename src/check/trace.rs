@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::fault::{self, Stage};
+use super::fault::{self, Seconds, Stage};
 use crate::model::{Outcome, Phases, Reason, Report, Said, Side};
 
 /// Bytes of each direction that a [`Report`] shows.
@@ -87,6 +87,17 @@ impl Trace {
     /// Ends the probe at its deadline.
     pub(super) fn expire(self) -> Report {
         let reason = self.timed_out();
+        self.report(Outcome::Down(reason), "")
+    }
+
+    /// Ends the probe at its deadline, and says what a connected server did not do.
+    pub(super) fn expire_without(self, awaited: Option<String>) -> Report {
+        let (Stage::Waiting(received), Some(what)) = (self.stage, awaited) else {
+            return self.expire();
+        };
+        let within = Seconds(self.timeout);
+        let connected = if received == 0 { "connected, but " } else { "" };
+        let reason = Reason::new(format!("{connected}no {what} within {within}"));
         self.report(Outcome::Down(reason), "")
     }
 

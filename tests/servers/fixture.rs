@@ -1,6 +1,8 @@
 //! A real server program on loopback, and what happens to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +13,7 @@ use directord::config::ldirectord::parse;
 use directord::config::{Names, RealCheck};
 use directord::model::{Outcome, Report};
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, User, chown};
 use tempfile::TempDir;
 
 /// How long a program may take until it answers.
@@ -41,6 +43,18 @@ pub fn program(path: &str, package: &str) -> Command {
     Command::new(path)
 }
 
+/// Lets programs that are not root into a scratch directory.
+pub fn open_to_all(directory: &Path) {
+    fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Gives a file or directory to a user that its package created.
+pub fn own_by(path: &Path, user: &str) {
+    let known = User::from_name(user).unwrap();
+    let uid = known.unwrap_or_else(|| panic!("no user {user}")).uid;
+    chown(path, Some(uid), None).unwrap();
+}
+
 /// A server in the foreground, with all its processes in one group, killed at the end.
 pub struct Server {
     command: Command,
@@ -55,7 +69,7 @@ impl Server {
     /// Starts a command that listens on `port` and has its files in `directory`, where its
     /// output goes to `output`.
     pub fn start(mut command: Command, port: u16, directory: TempDir) -> Self {
-        let output = std::fs::File::create(directory.path().join("output")).unwrap();
+        let output = fs::File::create(directory.path().join("output")).unwrap();
         command
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
@@ -79,7 +93,7 @@ impl Server {
 
     /// What it printed.
     pub fn output(&self) -> String {
-        let bytes = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
+        let bytes = fs::read(self.directory.path().join("output")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -96,6 +110,7 @@ impl Server {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "what a failed test wants to say")]
 impl Drop for Server {
     fn drop(&mut self) {
         if self.child.is_some() {
@@ -188,12 +203,23 @@ impl Story<'_> {
         self.comes_up(server);
         server.kill();
         for address in addresses {
-            let report = probe(address, self.good);
-            assert!(is_down(&report), "killed, {address}: {report:?}");
-            assert!(reason(&report).contains("refused"), "{report:?}");
+            self.goes_down(address);
         }
         server.start_again();
         self.comes_up(server);
+    }
+
+    /// All processes were killed; the last one to go closes the port.
+    fn goes_down(&self, address: SocketAddr) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let report = probe(address, self.good);
+            assert!(is_down(&report), "killed, {address}: {report:?}");
+            if reason(&report).contains("refused") {
+                return;
+            }
+            assert!(Instant::now() < until, "{report:?}");
+        }
     }
 
     fn comes_up(&self, server: &Server) {

@@ -22,7 +22,7 @@ pub(super) fn probe(
     };
     Ok(match settings.service.name() {
         "ftp" => ProbeKind::Ftp(FtpProbe {
-            login: login(settings),
+            login: ftp_login(settings),
             path: request,
             receive,
         }),
@@ -86,6 +86,16 @@ fn sql(database: Database, settings: &CheckSettings, query: String) -> ProbeKind
         login: login(settings),
         name: settings.database.clone().unwrap_or_default(),
         query,
+    })
+}
+
+/// A password alone is that of `anonymous`.
+fn ftp_login(settings: &CheckSettings) -> Option<Login> {
+    login(settings).or_else(|| {
+        Some(Login {
+            name: "anonymous".to_owned(),
+            password: Secret::new(settings.password.clone()?),
+        })
     })
 }
 

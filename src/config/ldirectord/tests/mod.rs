@@ -8,6 +8,7 @@ mod global;
 mod properties;
 mod real;
 mod syntax;
+mod text_protocols;
 mod virtual_service;
 
 use std::net::IpAddr;

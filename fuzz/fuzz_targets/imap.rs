@@ -1,0 +1,24 @@
+//! Whatever a server says to the check of IMAP, with a login and without, in whatever
+//! pieces, it comes to the same verdict, with little kept and no panic.
+#![no_main]
+
+#[path = "../conversation.rs"]
+mod conversation;
+
+use directord::check::imap::Imap;
+use directord::model::{Login, Secret};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|server: &[u8]| {
+    // One that IMAP sends quoted, and one that it sends as literals.
+    for (name, password) in [("monitor", "hid\"den"), ("m\u{f6}nitor", "hidd\u{e9}n")] {
+        let login = Login {
+            name: name.to_owned(),
+            password: Secret::new(password),
+        };
+        let make = || Imap::new(Some(&login)).expect("the login can be said");
+        conversation::hold(make, Imap::kept, server);
+    }
+    let make = || Imap::new(None).expect("there is no login");
+    conversation::hold(make, Imap::kept, server);
+});
