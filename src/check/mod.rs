@@ -24,14 +24,15 @@ pub mod datagram;
 pub mod dialogue;
 pub mod fault;
 pub mod http;
+pub mod ldap;
 pub mod pattern;
+pub mod sql;
 
 mod connect;
 mod dns;
 mod external;
 mod ftp;
 mod imap;
-mod ldap;
 mod lines;
 mod nntp;
 mod ping;
@@ -40,7 +41,6 @@ mod radius;
 mod simpletcp;
 mod sip;
 mod smtp;
-mod sql;
 mod tls;
 mod trace;
 
@@ -72,5 +72,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
     }
 }
 
+#[cfg(test)]
+mod rehearsal;
 #[cfg(test)]
 mod tests;
