@@ -9,3 +9,10 @@
 
 #[path = "servers/fixture.rs"]
 mod fixture;
+
+#[path = "servers/mariadb.rs"]
+mod mariadb;
+#[path = "servers/postgresql.rs"]
+mod postgresql;
+#[path = "servers/slapd.rs"]
+mod slapd;

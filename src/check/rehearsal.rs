@@ -127,3 +127,26 @@ pub(super) fn rehearse<M: Dialogue>(mut machine: impl FnMut() -> M, lines: &[&[u
     }
     whole
 }
+
+/// Plays a hostile server's endless repetition, in pieces of 4096 bytes, for a megabyte; what
+/// the machine keeps is measured after each.
+pub(super) fn drown<M: Dialogue>(
+    mut machine: M,
+    opening: &[&[u8]],
+    endless: &[u8],
+    kept: impl Fn(&M) -> usize,
+    kept_max: usize,
+) -> Performance {
+    let mut performance = play(&mut machine, opening.iter().copied());
+    let block: Vec<u8> = endless.iter().copied().cycle().take(endless.len() * 4096).collect();
+    let stream = block.chunks(4096).cycle().take((1 << 20) / 4096);
+    for piece in stream {
+        if performance.verdict.is_some() {
+            break;
+        }
+        let turn = machine.feed(piece);
+        respond(&mut machine, turn, &mut performance);
+        assert!(kept(&machine) <= kept_max, "{} bytes are kept", kept(&machine));
+    }
+    performance
+}

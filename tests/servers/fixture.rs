@@ -41,6 +41,15 @@ pub fn program(path: &str, package: &str) -> Command {
     Command::new(path)
 }
 
+/// A self-signed certificate as `certificate.pem` and its key as `key.pem`.
+pub fn self_signed(directory: &Path) {
+    let signed = rcgen::generate_simple_self_signed(["server.example.com".to_owned()]).unwrap();
+    let files = [("certificate.pem", signed.cert.pem()), ("key.pem", signed.signing_key.serialize_pem())];
+    for (name, text) in files {
+        std::fs::write(directory.join(name), text).unwrap();
+    }
+}
+
 /// A server in the foreground, with all its processes in one group, killed at the end.
 pub struct Server {
     command: Command,

@@ -18,7 +18,10 @@ mod ber;
 mod message;
 
 /// Longest message that is read, in bytes.
-pub const MESSAGE_MAX: usize = 64 * 1024;
+const MESSAGE_MAX: usize = 64 * 1024;
+
+/// Most bytes of the server's that are kept: an incomplete message and the DN of an entry.
+pub const KEPT_MAX: usize = 2 * MESSAGE_MAX + 8;
 
 /// Bytes of the server's words that a reason shows.
 const QUOTED: usize = 300;

@@ -13,7 +13,10 @@ use crate::check::dialogue::{Dialogue, Turn, Verdict, Words};
 use crate::model::{Reason, SqlProbe};
 
 /// Longest packet that is read, in bytes.
-pub const PACKET_MAX: usize = 8 * 1024;
+const PACKET_MAX: usize = 8 * 1024;
+
+/// Most bytes of the listener's that are kept: an incomplete packet.
+pub const KEPT_MAX: usize = PACKET_MAX;
 
 /// Longest SID: connect data of more than 230 bytes would go into a packet of its own.
 const NAME_MAX: usize = 100;

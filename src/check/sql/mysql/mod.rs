@@ -37,6 +37,9 @@ const CHARSET: u8 = 33;
 /// Longest packet the server may send, as far as it knows.
 const SENT_MAX: u32 = 1 << 24;
 
+/// Most bytes of the server's that are kept: an incomplete packet, or its greeting.
+pub const KEPT_MAX: usize = PACKET_MAX + HEAD;
+
 /// Columns of a result; MySQL has at most 4096.
 const COLUMNS_MAX: u64 = 4096;
 

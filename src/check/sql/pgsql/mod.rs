@@ -17,7 +17,10 @@ mod login;
 pub const NONCE: usize = login::NONCE;
 
 /// Longest message whose words count, in bytes; others are passed over without being kept.
-pub const MESSAGE_MAX: usize = 16 * 1024;
+const MESSAGE_MAX: usize = 16 * 1024;
+
+/// Most bytes of the server's that are kept: an incomplete message.
+pub const KEPT_MAX: usize = MESSAGE_MAX + HEAD;
 
 /// Bytes of an error that are read: what matters stands in front.
 const ERROR_MAX: usize = 4 * 1024;
