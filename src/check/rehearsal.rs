@@ -24,7 +24,10 @@ impl Performance {
     /// Why the server counts as down.
     pub(super) fn reason(&self) -> &str {
         match &self.verdict {
-            Some(Verdict { result: Err(reason), .. }) => reason.as_str(),
+            Some(Verdict {
+                result: Err(reason),
+                ..
+            }) => reason.as_str(),
             other => panic!("{other:?}"),
         }
     }
@@ -32,7 +35,9 @@ impl Performance {
     /// What describes the success.
     pub(super) fn detail(&self) -> &str {
         match &self.verdict {
-            Some(Verdict { result: Ok(detail), .. }) => detail,
+            Some(Verdict {
+                result: Ok(detail), ..
+            }) => detail,
             other => panic!("{other:?}"),
         }
     }
@@ -40,7 +45,10 @@ impl Performance {
     /// What a person sees of all that was said, the goodbye too.
     pub(super) fn shown(&self) -> Vec<u8> {
         let said = self.said.iter().flat_map(|words| words.shown().to_vec());
-        let goodbye = self.verdict.iter().flat_map(|verdict| verdict.goodbye.clone());
+        let goodbye = self
+            .verdict
+            .iter()
+            .flat_map(|verdict| verdict.goodbye.clone());
         said.chain(goodbye).collect()
     }
 }
@@ -103,12 +111,21 @@ fn respond(machine: &mut impl Dialogue, mut turn: Turn, performance: &mut Perfor
 
 /// A recorded dialogue in which a server is up gives the same whole, byte by byte and with
 /// a pause after each of its bytes; cut short it is never up.
-pub(super) fn rehearse<M: Dialogue>(mut machine: impl FnMut() -> M, lines: &[&[u8]]) -> Performance {
+pub(super) fn rehearse<M: Dialogue>(
+    mut machine: impl FnMut() -> M,
+    lines: &[&[u8]],
+) -> Performance {
     let whole = play(&mut machine(), lines.iter().copied());
-    assert!(matches!(&whole.verdict, Some(verdict) if verdict.result.is_ok()), "{whole:?}");
+    assert!(
+        matches!(&whole.verdict, Some(verdict) if verdict.result.is_ok()),
+        "{whole:?}"
+    );
     let flat: Vec<u8> = lines.concat();
     let bytewise = play(&mut machine(), flat.chunks(1));
-    assert_eq!((&bytewise.said, &bytewise.verdict), (&whole.said, &whole.verdict));
+    assert_eq!(
+        (&bytewise.said, &bytewise.verdict),
+        (&whole.said, &whole.verdict)
+    );
     for cut in 0..flat.len() {
         // A server does not speak before it is spoken to: lines are split, not joined.
         let mut pieces = Vec::new();
@@ -119,7 +136,11 @@ pub(super) fn rehearse<M: Dialogue>(mut machine: impl FnMut() -> M, lines: &[&[u
             begin += line.len();
         }
         let split = play(&mut machine(), pieces);
-        assert_eq!((&split.said, &split.verdict), (&whole.said, &whole.verdict), "at {cut}");
+        assert_eq!(
+            (&split.said, &split.verdict),
+            (&whole.said, &whole.verdict),
+            "at {cut}"
+        );
         if cut < bytewise.taken {
             let short = play_and_close(&mut machine(), flat[..cut].chunks(1));
             assert!(!short.reason().is_empty(), "at {cut}");
@@ -138,7 +159,12 @@ pub(super) fn drown<M: Dialogue>(
     kept_max: usize,
 ) -> Performance {
     let mut performance = play(&mut machine, opening.iter().copied());
-    let block: Vec<u8> = endless.iter().copied().cycle().take(endless.len() * 4096).collect();
+    let block: Vec<u8> = endless
+        .iter()
+        .copied()
+        .cycle()
+        .take(endless.len() * 4096)
+        .collect();
     let stream = block.chunks(4096).cycle().take((1 << 20) / 4096);
     for piece in stream {
         if performance.verdict.is_some() {
@@ -146,7 +172,11 @@ pub(super) fn drown<M: Dialogue>(
         }
         let turn = machine.feed(piece);
         respond(&mut machine, turn, &mut performance);
-        assert!(kept(&machine) <= kept_max, "{} bytes are kept", kept(&machine));
+        assert!(
+            kept(&machine) <= kept_max,
+            "{} bytes are kept",
+            kept(&machine)
+        );
     }
     performance
 }

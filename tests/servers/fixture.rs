@@ -44,7 +44,10 @@ pub fn program(path: &str, package: &str) -> Command {
 /// A self-signed certificate as `certificate.pem` and its key as `key.pem`.
 pub fn self_signed(directory: &Path) {
     let signed = rcgen::generate_simple_self_signed(["server.example.com".to_owned()]).unwrap();
-    let files = [("certificate.pem", signed.cert.pem()), ("key.pem", signed.signing_key.serialize_pem())];
+    let files = [
+        ("certificate.pem", signed.cert.pem()),
+        ("key.pem", signed.signing_key.serialize_pem()),
+    ];
     for (name, text) in files {
         std::fs::write(directory.join(name), text).unwrap();
     }

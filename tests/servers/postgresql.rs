@@ -38,24 +38,42 @@ fn start(tls: bool) -> Server {
     let directory = TempDir::new().unwrap();
     let at = directory.path();
     self_signed(at);
-    let user = User::from_name("postgres").unwrap().expect("the package makes the user");
-    for path in [at.to_owned(), at.join("certificate.pem"), at.join("key.pem")] {
+    let user = User::from_name("postgres")
+        .unwrap()
+        .expect("the package makes the user");
+    for path in [
+        at.to_owned(),
+        at.join("certificate.pem"),
+        at.join("key.pem"),
+    ] {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     }
     std::fs::set_permissions(at.join("key.pem"), PermissionsExt::from_mode(0o600)).unwrap();
     let as_postgres = |mut command: Command| {
-        command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).current_dir("/");
+        command
+            .uid(user.uid.as_raw())
+            .gid(user.gid.as_raw())
+            .current_dir("/");
         command
     };
     let mut initdb = as_postgres(program(INITDB, PACKAGE));
     initdb
-        .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "-D"])
+        .args([
+            "--no-sync",
+            "--no-instructions",
+            "--encoding=UTF8",
+            "--locale=C",
+            "-D",
+        ])
         .arg(at.join("data"));
     let done = initdb.output().unwrap();
     assert!(done.status.success(), "{done:?}");
     std::fs::write(at.join("init.sql"), INIT).unwrap();
     let mut single = as_postgres(program(POSTGRES, PACKAGE));
-    single.args(["--single", "-j", "-D"]).arg(at.join("data")).arg("postgres");
+    single
+        .args(["--single", "-j", "-D"])
+        .arg(at.join("data"))
+        .arg("postgres");
     run_statements(single, INIT);
     std::fs::write(at.join("data/pg_hba.conf"), ACCESS).unwrap();
     let port = free_port();
@@ -63,7 +81,9 @@ fn start(tls: bool) -> Server {
     // which a new server refuses to start.
     let mut shell = as_postgres(Command::new("/bin/sh"));
     let script = "while :; do \"$@\"; sleep 0.1; done";
-    shell.args(["-c", script, "sh", POSTGRES, "-D"]).arg(at.join("data"));
+    shell
+        .args(["-c", script, "sh", POSTGRES, "-D"])
+        .arg(at.join("data"));
     let mut set = |name: &str, value: &str| {
         shell.arg("-c").arg(format!("{name}={value}"));
     };
@@ -72,6 +92,8 @@ fn start(tls: bool) -> Server {
     set("unix_socket_directories", "");
     set("fsync", "off");
     set("log_connections", "on");
+    // At this level it tells of clients that leave without a goodbye.
+    set("log_min_messages", "debug1");
     if tls {
         set("ssl", "on");
         set("ssl_cert_file", &text(&at.join("certificate.pem")));
@@ -91,7 +113,9 @@ fn run_statements(mut server: Command, statements: &str) {
         .unwrap();
     let mut input = child.stdin.take().unwrap();
     // With -j a statement ends at a semicolon and an empty line.
-    input.write_all(statements.replace(";\n", ";\n\n").as_bytes()).unwrap();
+    input
+        .write_all(statements.replace(";\n", ";\n\n").as_bytes())
+        .unwrap();
     drop(input);
     assert!(child.wait().unwrap().success());
 }
@@ -125,40 +149,72 @@ fn tell(server: &mut Server) {
 fn pgsql() {
     let mut server = start(false);
     tell(&mut server);
+    let output = server.output();
+    assert!(
+        !output.contains("unexpected EOF"),
+        "a check left without a goodbye: {output}"
+    );
     for address in loopback(server.port) {
         let refused = |user, password, query: &str| {
             let report = probe(address, &lines(user, password, query));
             reason(&report).to_owned()
         };
         let wrong = refused("monitor", "guess", QUERY);
-        assert!(wrong.starts_with("login refused: \"28P01 password auth"), "{wrong}");
-        assert_eq!(refused("monitor", "secret", NOTHING), "the query gives no row");
+        assert!(
+            wrong.starts_with("login refused: \"28P01 password auth"),
+            "{wrong}"
+        );
+        assert_eq!(
+            refused("monitor", "secret", NOTHING),
+            "the query gives no row"
+        );
         let failed = refused("monitor", "secret", "SELECT 1 FROM missing");
-        assert!(failed.starts_with("the query fails: \"42P01 relation"), "{failed}");
+        assert!(
+            failed.starts_with("the query fails: \"42P01 relation"),
+            "{failed}"
+        );
         let unknown = refused("nobody", "x", QUERY);
-        assert!(unknown.starts_with("login refused: \"28000 no pg_hba.conf"), "{unknown}");
+        assert!(
+            unknown.starts_with("login refused: \"28000 no pg_hba.conf"),
+            "{unknown}"
+        );
         let copy = refused("monitor", "secret", "COPY (SELECT 1) TO STDOUT");
         assert_eq!(copy, "the query copies instead of giving rows");
-        let report = probe(address, "service=pgsql\nlogin=open\ndatabase=none\nrequest=\"SELECT 1\"");
-        assert!(reason(&report).starts_with("login refused: \"3D000"), "{report:?}");
+        let report = probe(
+            address,
+            "service=pgsql\nlogin=open\ndatabase=none\nrequest=\"SELECT 1\"",
+        );
+        assert!(
+            reason(&report).starts_with("login refused: \"3D000"),
+            "{report:?}"
+        );
         for lines in [
             lines("old", "secret", "SELECT 1"),
             lines("open", "", "SELECT 1"),
             lines("monitor", "secret", "SELECT repeat('x', 10000000), 2"),
-            lines("monitor", "secret", "SELECT * FROM generate_series(1, 1000000)"),
+            lines(
+                "monitor",
+                "secret",
+                "SELECT * FROM generate_series(1, 1000000)",
+            ),
             lines("monitor", "secret", "SELECT 1 WHERE false; SELECT 1"),
-            lines("monitor", "secret", "CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)"),
+            lines(
+                "monitor",
+                "secret",
+                "CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)",
+            ),
         ] {
             let report = probe(address, &lines.replace("passwd=\n", ""));
             assert_eq!(report.outcome, Outcome::Up, "{lines}: {report:?}");
         }
         let report = probe(address, &lines("old", "guess", "SELECT 1"));
-        assert!(reason(&report).starts_with("login refused: \"28P01"), "{report:?}");
+        assert!(
+            reason(&report).starts_with("login refused: \"28P01"),
+            "{report:?}"
+        );
         let report = probe(address, "service=pgsql\nrequest=\"SELECT 1\"");
         assert_eq!(reason(&report), "a pgsql check needs login= and request=");
     }
-    let output = server.output();
-    assert!(!output.contains("unexpected EOF"), "a check left without a goodbye: {output}");
 }
 
 #[test]
@@ -170,7 +226,14 @@ fn pgsql_over_tls() {
         assert_eq!(report.outcome, Outcome::Up);
         assert!(report.phases.tls.is_some(), "{report:?}");
         let said = String::from_utf8_lossy(&report.said_by(Side::Director)).into_owned();
-        assert!(said.contains(",p=***") && !said.contains("secret"), "{said}");
+        assert!(
+            said.contains(",p=***") && !said.contains("secret"),
+            "{said}"
+        );
     }
-    assert!(server.output().contains("SSL enabled"), "{}", server.output());
+    assert!(
+        server.output().contains("SSL enabled"),
+        "{}",
+        server.output()
+    );
 }

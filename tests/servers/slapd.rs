@@ -111,12 +111,24 @@ fn ldap() {
             reason(&report),
             "the entry found is \"ou=web,dc=example,dc=com\", which does not match \"^ou=mail,\""
         );
-        let report = probe(address, &lines("ldap", "secret", "ou=no,dc=example,dc=com", "x"));
+        let report = probe(
+            address,
+            &lines("ldap", "secret", "ou=no,dc=example,dc=com", "x"),
+        );
         assert_eq!(reason(&report), "search failed: no such object (32)");
-        let report = probe(address, &lines("ldap", "secret", "ou=other,dc=example,dc=com", "x"));
-        assert!(reason(&report).contains("ldap://192.0.2.9/ou=other"), "{report:?}");
+        let report = probe(
+            address,
+            &lines("ldap", "secret", "ou=other,dc=example,dc=com", "x"),
+        );
+        assert!(
+            reason(&report).contains("ldap://192.0.2.9/ou=other"),
+            "{report:?}"
+        );
         let report = probe(address, &lines("ldap", "secret", "nonsense", "x"));
-        assert!(reason(&report).contains("invalid DN syntax (34)"), "{report:?}");
+        assert!(
+            reason(&report).contains("invalid DN syntax (34)"),
+            "{report:?}"
+        );
         // Nobody in particular sees the root of the directory, and that of the server.
         for base in ["dc=example,dc=com", "/"] {
             let report = probe(address, &format!("service=ldap\nrequest=\"{base}\""));
@@ -130,7 +142,10 @@ fn ldap() {
     }
     let output = server.output();
     assert!(output.contains(" UNBIND"), "no goodbye");
-    assert!(output.contains("attr=1.1") || output.contains("attrs=1.1"), "{output}");
+    assert!(
+        output.contains("attr=1.1") || output.contains("attrs=1.1"),
+        "{output}"
+    );
 }
 
 // CHK-25
@@ -147,13 +162,22 @@ fn ldaps() {
     };
     story.tell(&mut server);
     for address in loopback(server.port) {
-        let report = probe(address, &format!("{}\nnegotiatetimeout=5", lines("ldap", "secret", WEB, "")));
+        let report = probe(
+            address,
+            &format!(
+                "{}\nnegotiatetimeout=5",
+                lines("ldap", "secret", WEB, "web")
+            ),
+        );
         assert!(is_down(&report), "plain to a TLS port: {report:?}");
     }
     let plain = start("ldap");
     for address in loopback(plain.port) {
         crate::fixture::await_port(plain.port);
         let report = probe(address, &good);
-        assert!(reason(&report).contains("TLS handshake failed"), "TLS to a plain port: {report:?}");
+        assert!(
+            reason(&report).contains("TLS handshake failed"),
+            "TLS to a plain port: {report:?}"
+        );
     }
 }

@@ -94,7 +94,9 @@ impl<'a> Elements<'a> {
         match content {
             [] => Err(Broken::Short),
             [first, ..] if *first >= 0x80 || content.len() > 4 => Err(Broken::Kind),
-            _ => Ok(content.iter().fold(0, |number, digit| number << 8 | u32::from(*digit))),
+            _ => Ok(content
+                .iter()
+                .fold(0, |number, digit| number << 8 | u32::from(*digit))),
         }
     }
 }
@@ -139,7 +141,10 @@ mod tests {
             let bytes = element(OCTETS, &content);
             assert_eq!(&bytes[..head.len()], head);
             let (read, whole) = first(&bytes, 70_000).unwrap().unwrap();
-            assert_eq!((read.tag, read.content, whole), (OCTETS, &content[..], bytes.len()));
+            assert_eq!(
+                (read.tag, read.content, whole),
+                (OCTETS, &content[..], bytes.len())
+            );
         }
         // Longer than need be, but allowed.
         let (read, whole) = first(&[4, 0x84, 0, 0, 0, 1, 9], 1).unwrap().unwrap();

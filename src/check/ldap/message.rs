@@ -82,7 +82,10 @@ fn done(content: &[u8]) -> Result<Done<'_>, Broken> {
     let _matched = parts.expect(OCTETS)?;
     let diagnostic = parts.expect(OCTETS)?;
     let referral = match parts.next()? {
-        Some(Element { tag: REFERRAL, content }) => Some(Elements(content).expect(OCTETS)?),
+        Some(Element {
+            tag: REFERRAL,
+            content,
+        }) => Some(Elements(content).expect(OCTETS)?),
         _ => None,
     };
     Ok(Done {
@@ -102,7 +105,10 @@ pub(super) fn bind(name: &str, password: &str) -> Vec<u8> {
     let version = element(INTEGER, &[3]);
     let name = element(OCTETS, name.as_bytes());
     let password = element(SIMPLE, password.as_bytes());
-    message(BIND_ID, group(operation::BIND_REQUEST, &[version, name, password]))
+    message(
+        BIND_ID,
+        group(operation::BIND_REQUEST, &[version, name, password]),
+    )
 }
 
 /// Asks for one entry, whatever it is, without its attributes: filter `(objectClass=*)`,

@@ -83,7 +83,9 @@ impl Conversation {
     /// Bytes of the server's that are kept at the moment.
     pub fn kept(&self) -> usize {
         let entry = match &self.stage {
-            Stage::Searching { entry: Some(dn), .. } => dn.len(),
+            Stage::Searching {
+                entry: Some(dn), ..
+            } => dn.len(),
             _ => 0,
         };
         self.buffer.len() + entry
@@ -116,9 +118,10 @@ impl Conversation {
                 let (entry, elsewhere) = (entry.take(), elsewhere.take());
                 over(self.judge(&done, entry, elsewhere))
             }
-            (Message::Disconnection(done), _) => {
-                over(Verdict::down(format!("the server hangs up: {}", words(&done))))
-            }
+            (Message::Disconnection(done), _) => over(Verdict::down(format!(
+                "the server hangs up: {}",
+                words(&done)
+            ))),
             // Answers to nothing we asked, and intermediate ones (RFC 4511 §4.13).
             _ => Turn::Listen,
         }
@@ -135,7 +138,10 @@ impl Conversation {
             });
         };
         let shown = excerpt(&dn, QUOTED);
-        let found = self.matcher.as_ref().map(|matcher| (matcher, matcher.is_match(&dn)));
+        let found = self
+            .matcher
+            .as_ref()
+            .map(|matcher| (matcher, matcher.is_match(&dn)));
         match found {
             Some((_, Err(error))) => Verdict::down(error.to_string()),
             Some((matcher, Ok(false))) => Verdict::down(format!(
@@ -205,7 +211,10 @@ fn over(verdict: Verdict) -> Turn {
 
 /// Something that does not begin like a message.
 fn stranger(bytes: &[u8]) -> Verdict {
-    Verdict::down(format!("not an LDAP answer: \"{}\"", excerpt(bytes, QUOTED)))
+    Verdict::down(format!(
+        "not an LDAP answer: \"{}\"",
+        excerpt(bytes, QUOTED)
+    ))
 }
 
 /// A result in words, with the server's own.

@@ -31,7 +31,11 @@ fn message(id: u8, tag: u8, parts: &[Vec<u8>]) -> Vec<u8> {
 
 fn done(id: u8, tag: u8, code: u8, text: &str) -> Vec<u8> {
     let code = element(ENUMERATED, &[code]);
-    message(id, tag, &[code, element(OCTETS, b""), element(OCTETS, text.as_bytes())])
+    message(
+        id,
+        tag,
+        &[code, element(OCTETS, b""), element(OCTETS, text.as_bytes())],
+    )
 }
 
 fn bound() -> Vec<u8> {
@@ -47,7 +51,10 @@ fn found() -> Vec<u8> {
 }
 
 fn answers(parts: &[Vec<u8>]) -> Performance {
-    play(&mut conversation(Some("^ou=web")), parts.iter().map(Vec::as_slice))
+    play(
+        &mut conversation(Some("^ou=web")),
+        parts.iter().map(Vec::as_slice),
+    )
 }
 
 #[test]
@@ -63,12 +70,18 @@ fn a_directory_with_the_entry_is_up_however_its_words_arrive() {
     let [bind, asked] = &performance.said[..] else {
         panic!("{performance:?}");
     };
-    assert_eq!(bind.bytes, b"\x30\x1c\x02\x01\x01\x60\x17\x02\x01\x03\x04\x0acn=monitor\x80\x06secret");
+    assert_eq!(
+        bind.bytes,
+        b"\x30\x1c\x02\x01\x01\x60\x17\x02\x01\x03\x04\x0acn=monitor\x80\x06secret"
+    );
     assert_eq!(asked.bytes[..], search[..]);
     let goodbye = &performance.verdict.as_ref().unwrap().goodbye;
     assert_eq!(goodbye[..], b"\x30\x05\x02\x01\x03\x42\x00"[..]);
     let shown = String::from_utf8_lossy(&performance.shown()).into_owned();
-    assert!(shown.contains("***") && !shown.contains("secret"), "{shown}");
+    assert!(
+        shown.contains("***") && !shown.contains("secret"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -78,7 +91,10 @@ fn without_login_nobody_in_particular_binds() {
     let mut conversation = Conversation::new(&probe).unwrap();
     let lines = [bound(), entry(WEB.as_bytes()), found()];
     let performance = play(&mut conversation, lines.iter().map(Vec::as_slice));
-    assert_eq!(performance.said[0].bytes, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00");
+    assert_eq!(
+        performance.said[0].bytes,
+        b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"
+    );
     assert!(performance.detail().contains("ou=web"));
 }
 
@@ -87,7 +103,12 @@ fn wrong_answers_are_down_with_their_reason() {
     let web = || entry(WEB.as_bytes());
     let referral = {
         let urls = group(0xa3, &[element(OCTETS, b"ldap://192.0.2.9/")]);
-        let parts = [element(ENUMERATED, &[10]), element(OCTETS, b""), element(OCTETS, b""), urls];
+        let parts = [
+            element(ENUMERATED, &[10]),
+            element(OCTETS, b""),
+            element(OCTETS, b""),
+            urls,
+        ];
         message(2, 0x65, &parts)
     };
     let reference = message(2, 0x73, &[element(OCTETS, b"ldap://192.0.2.8/")]);
@@ -127,11 +148,15 @@ fn wrong_answers_are_down_with_their_reason() {
             "no entry: the server refers to \"ldap://192.0.2.8/\"",
         ),
         (
-            vec![message(0, 0x78, &[
-                element(ENUMERATED, &[52]),
-                element(OCTETS, b""),
-                element(OCTETS, b"shutting down"),
-            ])],
+            vec![message(
+                0,
+                0x78,
+                &[
+                    element(ENUMERATED, &[52]),
+                    element(OCTETS, b""),
+                    element(OCTETS, b"shutting down"),
+                ],
+            )],
             "the server hangs up: unavailable (52): \"shutting down\"",
         ),
         (
@@ -167,12 +192,29 @@ fn wrong_answers_are_down_with_their_reason() {
 fn answers_to_nothing_are_passed_over() {
     // An intermediate response, a result of a search that was not asked for yet, one of
     // another number.
-    let noise = [message(2, 0x79, &[]), done(2, 0x65, 0, ""), done(9, 0x61, 49, "")].concat();
-    let lines = [noise.clone(), bound(), noise, entry(WEB.as_bytes()), found()];
+    let noise = [
+        message(2, 0x79, &[]),
+        done(2, 0x65, 0, ""),
+        done(9, 0x61, 49, ""),
+    ]
+    .concat();
+    let lines = [
+        noise.clone(),
+        bound(),
+        noise,
+        entry(WEB.as_bytes()),
+        found(),
+    ];
     // The search result in the noise comes while a search runs: no entry yet.
     assert_eq!(answers(&lines).reason(), "no entry");
     let noise = [message(2, 0x79, &[]), done(9, 0x61, 49, "")].concat();
-    let lines = [noise.clone(), bound(), noise, entry(WEB.as_bytes()), found()];
+    let lines = [
+        noise.clone(),
+        bound(),
+        noise,
+        entry(WEB.as_bytes()),
+        found(),
+    ];
     assert!(answers(&lines).detail().contains("ou=web"));
 }
 
@@ -183,7 +225,11 @@ fn what_is_kept_is_bounded() {
     for endless in [&large[..], b"\x30\x83\x00\xff\xff", b"\x30"] {
         let machine = conversation(None);
         let performance = drown(machine, &[], endless, kept, KEPT_MAX);
-        assert!(performance.verdict.is_none_or(|verdict| verdict.result.is_err()));
+        assert!(
+            performance
+                .verdict
+                .is_none_or(|verdict| verdict.result.is_err())
+        );
     }
     let dn = entry(&[b'x'; 60_000]);
     let performance = drown(conversation(None), &[&bound()], &dn, kept, KEPT_MAX);

@@ -57,10 +57,20 @@ fn nonce() -> Result<[u8; pgsql::NONCE], Fault> {
 fn login(probe: &SqlProbe) -> Result<&Login, Reason> {
     let word = probe.database.word();
     let Some(login) = probe.login.as_ref().filter(|_| !probe.query.is_empty()) else {
-        return Err(Reason::new(format!("a {word} check needs login= and request=")));
+        return Err(Reason::new(format!(
+            "a {word} check needs login= and request="
+        )));
     };
-    let texts = [&login.name, login.password.expose(), &probe.name, &probe.query];
-    if texts.iter().any(|text| text.contains('\0') || text.len() > TEXT_MAX) {
+    let texts = [
+        &login.name,
+        login.password.expose(),
+        &probe.name,
+        &probe.query,
+    ];
+    if texts
+        .iter()
+        .any(|text| text.contains('\0') || text.len() > TEXT_MAX)
+    {
         let max = TEXT_MAX >> 20;
         return Err(Reason::new(format!(
             "login=, passwd=, database= and request= must not contain NUL or more than {max} MiB"

@@ -230,7 +230,9 @@ fn code_words(code: u32) -> &'static str {
 }
 
 fn stranger(what: &str) -> Turn {
-    Turn::Over(Verdict::down(format!("not an answer of an Oracle listener: {what}")))
+    Turn::Over(Verdict::down(format!(
+        "not an answer of an Oracle listener: {what}"
+    )))
 }
 
 #[cfg(test)]

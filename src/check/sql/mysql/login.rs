@@ -40,13 +40,17 @@ impl Method {
             Self::Native => {
                 let once = Sha1::digest(password);
                 let twice = Sha1::digest(once);
-                let mask = Sha1::new_with_prefix(challenge).chain_update(twice).finalize();
+                let mask = Sha1::new_with_prefix(challenge)
+                    .chain_update(twice)
+                    .finalize();
                 xor(&once, &mask)
             }
             Self::CachingSha2 => {
                 let once = Sha256::digest(password);
                 let twice = Sha256::digest(once);
-                let mask = Sha256::new_with_prefix(twice).chain_update(challenge).finalize();
+                let mask = Sha256::new_with_prefix(twice)
+                    .chain_update(challenge)
+                    .finalize();
                 xor(&once, &mask)
             }
         }
@@ -54,7 +58,10 @@ impl Method {
 }
 
 fn xor(left: &[u8], right: &[u8]) -> Vec<u8> {
-    left.iter().zip(right).map(|(left, right)| left ^ right).collect()
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| left ^ right)
+        .collect()
 }
 
 #[cfg(test)]

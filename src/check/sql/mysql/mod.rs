@@ -84,7 +84,10 @@ enum Stage {
     /// TLS may begin.
     Handshake(Greeting),
     /// The login is out.
-    Login { method: Method, switched: bool },
+    Login {
+        method: Method,
+        switched: bool,
+    },
     /// The query is out.
     Query,
     /// So many descriptions of columns, and their end, are to come.
@@ -180,7 +183,9 @@ impl Conversation {
         };
         if greeting.capabilities & NEEDED != NEEDED {
             let version = quoted(&greeting.version);
-            return over(Verdict::down(format!("version {version} is too old to log in to")));
+            return over(Verdict::down(format!(
+                "version {version} is too old to log in to"
+            )));
         }
         if greeting.capabilities & capability::SSL == 0 {
             return self.log_in(&greeting, 1);
@@ -234,14 +239,7 @@ impl Conversation {
         Turn::Say(words)
     }
 
-    fn login(
-        &mut self,
-        first: u8,
-        rest: &[u8],
-        method: Method,
-        switched: bool,
-        next: u8,
-    ) -> Turn {
+    fn login(&mut self, first: u8, rest: &[u8], method: Method, switched: bool, next: u8) -> Turn {
         match (first, rest) {
             (OK, _) => {
                 self.stage = Stage::Query;
@@ -259,10 +257,16 @@ impl Conversation {
     /// The server does not have the password in its cache and wants it itself.
     fn full_login(&self, next: u8) -> Turn {
         if !self.secured {
-            return refuse("the server wants TLS for this login (caching_sha2_password) but offers none", next);
+            return refuse(
+                "the server wants TLS for this login (caching_sha2_password) but offers none",
+                next,
+            );
         }
         let password = [self.password.expose().as_bytes(), &[0]].concat();
-        Turn::Say(Words::secret(packet(next, &password), packet(next, b"***\0")))
+        Turn::Say(Words::secret(
+            packet(next, &password),
+            packet(next, b"***\0"),
+        ))
     }
 
     /// The account has another login method.
@@ -270,7 +274,10 @@ impl Conversation {
         let mut reader = Reader(rest);
         let name = reader.text().unwrap_or(b"mysql_old_password");
         let Some(method) = Method::find(name) else {
-            let reason = format!("the account has the login method {}, which is not spoken here", quoted(name));
+            let reason = format!(
+                "the account has the login method {}, which is not spoken here",
+                quoted(name)
+            );
             return refuse(reason, next);
         };
         self.stage = Stage::Login {
@@ -358,7 +365,10 @@ impl Dialogue for Conversation {
                 break turn;
             }
             if length > PACKET_MAX && matches!(self.stage, Stage::Greeting) {
-                break over(Verdict::down(format!("not a MySQL greeting: {}", quoted(rest))));
+                break over(Verdict::down(format!(
+                    "not a MySQL greeting: {}",
+                    quoted(rest)
+                )));
             }
             if length > PACKET_MAX {
                 break broken(&format!("a packet of {length} bytes"));

@@ -148,8 +148,14 @@ mod tests {
 
     #[test]
     fn errors_may_lack_the_state() {
-        assert_eq!(error(b"\x15\x04#28000Access denied"), (1045, &b"Access denied"[..]));
-        assert_eq!(error(b"\x10\x04Too many connections"), (1040, &b"Too many connections"[..]));
+        assert_eq!(
+            error(b"\x15\x04#28000Access denied"),
+            (1045, &b"Access denied"[..])
+        );
+        assert_eq!(
+            error(b"\x10\x04Too many connections"),
+            (1040, &b"Too many connections"[..])
+        );
         assert_eq!(error(b""), (0, &b""[..]));
     }
 }

@@ -53,13 +53,17 @@ fn ok(sequence: u8) -> Vec<u8> {
 
 fn refusal(sequence: u8, code: u16, text: &str) -> Vec<u8> {
     let [low, high] = code.to_le_bytes();
-    packet(sequence, &[&[0xff, low, high], &b"#28000"[..], text.as_bytes()].concat())
+    packet(
+        sequence,
+        &[&[0xff, low, high], &b"#28000"[..], text.as_bytes()].concat(),
+    )
 }
 
 /// A result of one column with these rows.
 fn result(rows: &[&[u8]]) -> Vec<u8> {
     let end = [0xfe, 0, 0, 2, 0];
-    let column = b"\x03def\x00\x00\x00\x011\x00\x0c\x3f\x00\x01\x00\x00\x00\x08\x81\x00\x00\x00\x00";
+    let column =
+        b"\x03def\x00\x00\x00\x011\x00\x0c\x3f\x00\x01\x00\x00\x00\x08\x81\x00\x00\x00\x00";
     let mut packets: Vec<&[u8]> = vec![&[1], column, &end];
     packets.extend(rows);
     packets.push(&end);
@@ -86,11 +90,19 @@ fn a_row_is_up_however_the_words_arrive() {
     };
     let answer = Method::Native.answer("secret", CHALLENGE);
     // Behind head, capabilities, size, character set and 23 zeros.
-    let expected = [b"monitor\0\x14", &answer[..], b"site\0mysql_native_password\0"].concat();
+    let expected = [
+        b"monitor\0\x14",
+        &answer[..],
+        b"site\0mysql_native_password\0",
+    ]
+    .concat();
     assert_eq!(login.bytes[36..], expected[..]);
     assert_eq!(login.bytes[3], 1);
     assert_eq!(query.bytes, [&[9, 0, 0, 0, 3][..], b"SELECT 1"].concat());
-    assert_eq!(performance.verdict.as_ref().unwrap().goodbye, [1, 0, 0, 0, 1]);
+    assert_eq!(
+        performance.verdict.as_ref().unwrap().goodbye,
+        [1, 0, 0, 0, 1]
+    );
     let shown = String::from_utf8_lossy(&performance.shown()).into_owned();
     assert!(shown.contains("***"), "{shown}");
     assert!(!login.shown().windows(20).any(|window| window == answer));
@@ -98,10 +110,20 @@ fn a_row_is_up_however_the_words_arrive() {
 
 #[test]
 fn a_password_that_mysql_8_has_cached_is_proven() {
-    let lines = [mysql8(false), packet(2, &[1, 3]), ok(3), result(&[b"\x011"])];
+    let lines = [
+        mysql8(false),
+        packet(2, &[1, 3]),
+        ok(3),
+        result(&[b"\x011"]),
+    ];
     let performance = rehearse(conversation, &slices(&lines));
     let answer = Method::CachingSha2.answer("secret", CHALLENGE);
-    assert!(performance.said[0].bytes.windows(32).any(|window| window == answer));
+    assert!(
+        performance.said[0]
+            .bytes
+            .windows(32)
+            .any(|window| window == answer)
+    );
 }
 
 #[test]
@@ -130,7 +152,10 @@ fn a_password_that_mysql_8_has_not_cached_goes_over_tls() {
 
 #[test]
 fn an_account_may_have_another_method_than_the_server() {
-    for (greeting, method) in [(mysql8(false), Method::Native), (mariadb(), Method::CachingSha2)] {
+    for (greeting, method) in [
+        (mysql8(false), Method::Native),
+        (mariadb(), Method::CachingSha2),
+    ] {
         let other = b"ABCDEFGHIJKLMNOPQRST";
         let switch = [&[0xfe], method.name().as_bytes(), &[0], other, &[0]].concat();
         let lines = [greeting, packet(2, &switch), ok(4), result(&[b"\x011"])];
@@ -200,10 +225,7 @@ fn wrong_answers_are_down_with_their_reason() {
             vec![mariadb(), packet(2, &[1, 4])],
             "not an answer of MySQL: a login that does not end",
         ),
-        (
-            vec![packet(0, b"\x09old")],
-            "not a MySQL greeting: \"old\"",
-        ),
+        (vec![packet(0, b"\x09old")], "not a MySQL greeting: \"old\""),
         (
             vec![greeting_with(b"3.23", 0, b"")],
             "version \"3.23\" is too old to log in to",
@@ -266,7 +288,11 @@ fn what_is_kept_is_bounded() {
         (vec![&mariadb, &ok], b"\xff"),
     ] {
         let performance = drown(conversation(), &opening, endless, kept, KEPT_MAX);
-        assert!(performance.verdict.is_none_or(|verdict| verdict.result.is_err()));
+        assert!(
+            performance
+                .verdict
+                .is_none_or(|verdict| verdict.result.is_err())
+        );
     }
     // The first byte of a row of gigabytes will do.
     let mut row = result(&[]);

@@ -22,7 +22,10 @@ fn accept() -> Vec<u8> {
 
 fn refuse(data: &str) -> Vec<u8> {
     let length = (data.len() as u16).to_be_bytes();
-    packet(kind::REFUSE, &[b"\x04\0", &length[..], data.as_bytes()].concat())
+    packet(
+        kind::REFUSE,
+        &[b"\x04\0", &length[..], data.as_bytes()].concat(),
+    )
 }
 
 const RESEND: &[u8] = b"\0\x08\0\0\x0b\0\0\0";
@@ -58,7 +61,10 @@ fn a_listener_may_ask_again_or_redirect() {
         "not an answer of an Oracle listener: the same packet wanted without end"
     );
     assert_eq!(performance.said.len(), 3);
-    let redirect = packet(kind::REDIRECT, b"\0\x2e(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.7)(PORT=1))");
+    let redirect = packet(
+        kind::REDIRECT,
+        b"\0\x2e(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.7)(PORT=1))",
+    );
     let performance = rehearse(|| conversation("ORCL"), &[&redirect]);
     assert!(performance.detail().contains("(HOST=192.0.2.7)"));
 }
@@ -68,8 +74,16 @@ fn a_listener_without_a_name_is_asked_for_a_sign_of_life() {
     let alive = refuse("(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=0)(ALIAS=LISTENER))");
     let performance = rehearse(|| conversation(""), &[&alive]);
     assert_eq!(performance.detail(), "the listener answers");
-    assert!(performance.said[0].bytes.ends_with(b"(CONNECT_DATA=(COMMAND=ping))"));
-    assert!(answers("ORCL", &alive).reason().starts_with("the listener refuses: ORA-00000"));
+    assert!(
+        performance.said[0]
+            .bytes
+            .ends_with(b"(CONNECT_DATA=(COMMAND=ping))")
+    );
+    assert!(
+        answers("ORCL", &alive)
+            .reason()
+            .starts_with("the listener refuses: ORA-00000")
+    );
 }
 
 #[test]
@@ -86,11 +100,21 @@ fn refusals_are_down_with_their_reason() {
     );
     for odd in ["", "(ERR=", "(ERR=x)", "(ERR=99999999999)", "\0\u{1b}"] {
         let performance = answers("ORCL", &refuse(odd));
-        assert!(performance.reason().starts_with("the listener refuses: no error code"));
+        assert!(
+            performance
+                .reason()
+                .starts_with("the listener refuses: no error code")
+        );
     }
     for (bytes, expected) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n"[..], "\"HTTP/1.1 400 Bad Request\\r\\n\""),
-        (b"\0\x07\0\0\x02\0\0\0", "\"\\u{0}\\u{7}\\u{0}\\u{0}\\u{2}\\u{0}\\u{0}\\u{0}\""),
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            "\"HTTP/1.1 400 Bad Request\\r\\n\"",
+        ),
+        (
+            b"\0\x07\0\0\x02\0\0\0",
+            "\"\\u{0}\\u{7}\\u{0}\\u{0}\\u{2}\\u{0}\\u{0}\\u{0}\"",
+        ),
         (b"\0\x08\0\0\x09\0\0\0", "a packet of type 9"),
     ] {
         let expected = format!("not an answer of an Oracle listener: {expected}");
@@ -112,7 +136,11 @@ fn what_is_kept_is_bounded() {
     for endless in [&b"\x1f"[..], b"\0", RESEND] {
         let machine = conversation("ORCL");
         let performance = drown(machine, &[], endless, Conversation::kept, KEPT_MAX + 4096);
-        assert!(performance.verdict.is_some_and(|verdict| verdict.result.is_err()));
+        assert!(
+            performance
+                .verdict
+                .is_some_and(|verdict| verdict.result.is_err())
+        );
     }
 }
 

@@ -83,7 +83,9 @@ impl Scram {
         let nonce = part("r=").ok_or(Odd::Challenge)?;
         let salt = part("s=").and_then(|salt| STANDARD.decode(salt).ok());
         let salt = salt.ok_or(Odd::Challenge)?;
-        let iterations: u32 = part("i=").and_then(|i| i.parse().ok()).ok_or(Odd::Challenge)?;
+        let iterations: u32 = part("i=")
+            .and_then(|i| i.parse().ok())
+            .ok_or(Odd::Challenge)?;
         if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
             return Err(Odd::Nonce);
         }
@@ -96,7 +98,11 @@ impl Scram {
         let message = format!("{first},{challenge},{without_proof}");
         let client_key = mac(&salted, &[b"Client Key"]);
         let signature = mac(&Sha256::digest(client_key), &[message.as_bytes()]);
-        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(signature)
+            .map(|(a, b)| a ^ b)
+            .collect();
         self.expected = Some(mac(&mac(&salted, &[b"Server Key"]), &[message.as_bytes()]));
         let proof = STANDARD.encode(proof);
         Ok((
@@ -107,7 +113,9 @@ impl Scram {
 
     /// The server's proof.
     pub(super) fn verify(&self, last: &[u8]) -> Result<(), Odd> {
-        let proof = last.strip_prefix(b"v=").and_then(|proof| STANDARD.decode(proof).ok());
+        let proof = last
+            .strip_prefix(b"v=")
+            .and_then(|proof| STANDARD.decode(proof).ok());
         match (proof, self.expected) {
             (Some(proof), Some(expected)) if bool::from(expected.ct_eq(&proof)) => Ok(()),
             _ => Err(Odd::Proof),
@@ -134,7 +142,9 @@ fn salted(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
         let mut round = keyed.clone();
         round.update(&block);
         block = round.finalize().into_bytes().into();
-        sum.iter_mut().zip(block).for_each(|(sum, byte)| *sum ^= byte);
+        sum.iter_mut()
+            .zip(block)
+            .for_each(|(sum, byte)| *sum ^= byte);
     }
     sum
 }
@@ -182,8 +192,17 @@ mod tests {
         assert_eq!(judge(b"r=mine,s=AAAA,i=1"), Err(Odd::Nonce));
         assert_eq!(judge(b"r=yours,s=AAAA,i=1"), Err(Odd::Nonce));
         assert_eq!(judge(b"r=mine1,s=AAAA,i=0"), Err(Odd::Iterations(0)));
-        assert_eq!(judge(b"r=mine1,s=AAAA,i=2000000"), Err(Odd::Iterations(2_000_000)));
-        for odd in [&b""[..], b"s=AAAA", b"r=mine1,s=A,i=1", b"r=mine1,s=AAAA,i=x", b"r=\xff"] {
+        assert_eq!(
+            judge(b"r=mine1,s=AAAA,i=2000000"),
+            Err(Odd::Iterations(2_000_000))
+        );
+        for odd in [
+            &b""[..],
+            b"s=AAAA",
+            b"r=mine1,s=A,i=1",
+            b"r=mine1,s=AAAA,i=x",
+            b"r=\xff",
+        ] {
             assert_eq!(judge(odd), Err(Odd::Challenge), "{odd:?}");
         }
     }
@@ -191,6 +210,9 @@ mod tests {
     /// Computed with `md5sum`: of `secretmonitor`, then of that and the salt.
     #[test]
     fn md5_is_salted_twice() {
-        assert_eq!(md5("monitor", "secret", b"\x01\x02\x03\x04"), "md529c6313c69e8e7dad4af92984a1f41c1");
+        assert_eq!(
+            md5("monitor", "secret", b"\x01\x02\x03\x04"),
+            "md529c6313c69e8e7dad4af92984a1f41c1"
+        );
     }
 }

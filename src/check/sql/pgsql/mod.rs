@@ -126,7 +126,9 @@ impl Conversation {
             }
             _ => {
                 let shown = quoted(&self.buffer);
-                Turn::Over(Verdict::down(format!("not an answer of PostgreSQL: {shown}")))
+                Turn::Over(Verdict::down(format!(
+                    "not an answer of PostgreSQL: {shown}"
+                )))
             }
         }
     }
@@ -240,9 +242,7 @@ impl Conversation {
             }
             3 => password(self.password.expose()),
             5 => match rest.first_chunk::<4>() {
-                Some(salt) => {
-                    password(&login::md5(&self.user, self.password.expose(), salt))
-                }
+                Some(salt) => password(&login::md5(&self.user, self.password.expose(), salt)),
                 None => broken("a login that is cut short"),
             },
             10 => self.offered(rest),
@@ -274,7 +274,10 @@ impl Conversation {
     /// The server names its methods of SASL.
     fn offered(&self, methods: &[u8]) -> Turn {
         const METHOD: &[u8] = b"SCRAM-SHA-256";
-        if !methods.split(|byte| *byte == 0).any(|method| method == METHOD) {
+        if !methods
+            .split(|byte| *byte == 0)
+            .any(|method| method == METHOD)
+        {
             let shown = quoted(methods);
             return Turn::Over(Verdict::down(format!(
                 "the server wants a login method that is not spoken here: {shown}"
@@ -344,7 +347,9 @@ fn refused(content: &[u8], stage: Stage) -> Turn {
     let field = |letter| {
         let fields = content.split(|byte| *byte == 0);
         let mut found = fields.filter_map(|field| field.split_first());
-        found.find(|(name, _)| **name == letter).map_or(&b""[..], |(_, text)| text)
+        found
+            .find(|(name, _)| **name == letter)
+            .map_or(&b""[..], |(_, text)| text)
     };
     let (code, text) = (field(b'C'), field(b'M'));
     let words = [code, b" ", text].concat();
@@ -368,7 +373,9 @@ fn terminate(verdict: Verdict) -> Turn {
 
 /// The server does not keep to the protocol.
 fn broken(what: &str) -> Turn {
-    Turn::Over(Verdict::down(format!("not an answer of PostgreSQL: {what}")))
+    Turn::Over(Verdict::down(format!(
+        "not an answer of PostgreSQL: {what}"
+    )))
 }
 
 #[cfg(test)]

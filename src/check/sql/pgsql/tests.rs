@@ -9,7 +9,8 @@ use crate::check::sql::tests::probe;
 use crate::model::Database;
 
 const CHALLENGE: &str = "r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,s=MDEyMzQ1Njc4OWFiY2RlZg==,i=4096";
-const ANSWER: &str = "c=biws,r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,p=c0s8cD999zmcUim/VT+NLtrhhGJ1c/2Hv6OttS/PSEM=";
+const ANSWER: &str =
+    "c=biws,r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,p=c0s8cD999zmcUim/VT+NLtrhhGJ1c/2Hv6OttS/PSEM=";
 const PROOF: &str = "v=H2vHrqhBUiOkNmCp2p+gQU4RC59Of2SEacq6r0UU3nE=";
 
 fn conversation() -> Conversation {
@@ -48,7 +49,10 @@ fn ready() -> Vec<u8> {
 }
 
 fn result(rows: usize) -> Vec<u8> {
-    let mut bytes = message(b'T', &[b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0"]);
+    let mut bytes = message(
+        b'T',
+        &[b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0"],
+    );
     for _ in 0..rows {
         bytes.extend(message(b'D', &[b"\0\x01\0\0\0\x011"]));
     }
@@ -80,7 +84,13 @@ fn trusted(answer: Vec<u8>) -> Performance {
 #[test]
 fn a_row_is_up_however_the_words_arrive() {
     for (answer, secured) in [(b"S", true), (b"N", false)] {
-        let lines = [answer.to_vec(), methods(), challenge(), accepted(), result(1)];
+        let lines = [
+            answer.to_vec(),
+            methods(),
+            challenge(),
+            accepted(),
+            result(1),
+        ];
         let performance = rehearse(conversation, &slices(&lines));
         assert_eq!(performance.detail(), "the query gives a row");
         assert_eq!(performance.secured, secured);
@@ -92,7 +102,11 @@ fn a_row_is_up_however_the_words_arrive() {
         assert_eq!(start.bytes[4..], expected[..]);
         assert_eq!(start.bytes[..4], (expected.len() as u32 + 4).to_be_bytes());
         assert_eq!(first.bytes[..6], *b"p\0\0\x006S");
-        assert!(first.bytes.ends_with(b"\0\0\0\x20n,,n=,r=AAAAAAAAAAAAAAAAAAAAAAAA"));
+        assert!(
+            first
+                .bytes
+                .ends_with(b"\0\0\0\x20n,,n=,r=AAAAAAAAAAAAAAAAAAAAAAAA")
+        );
         assert_eq!(proof.bytes, message(b'p', &[ANSWER.as_bytes()]));
         assert!(proof.shown().ends_with(b",p=***"));
         assert_eq!(query.bytes, b"Q\0\0\0\x0dSELECT 1\0");
@@ -122,7 +136,10 @@ fn changed_rows_count_like_rows() {
         let answer = [message(b'C', &[tag, &[0]]), message(b'Z', &[b"I"])].concat();
         trusted(answer)
     };
-    assert_eq!(completed(b"INSERT 0 2").detail(), "the query changed rows: 2");
+    assert_eq!(
+        completed(b"INSERT 0 2").detail(),
+        "the query changed rows: 2"
+    );
     for tag in [&b"UPDATE 0"[..], b"CREATE TABLE", b"", b"\xff 1"] {
         assert_eq!(completed(tag).reason(), "the query gives no row");
     }
@@ -203,7 +220,10 @@ fn wrong_answers_are_down_with_their_reason() {
         "the query fails: \"42P01 relation \"x\" does not exist\""
     );
     let copy = message(b'H', &[b"\0\0\0"]);
-    assert_eq!(trusted(copy).reason(), "the query copies instead of giving rows");
+    assert_eq!(
+        trusted(copy).reason(),
+        "the query copies instead of giving rows"
+    );
 }
 
 #[test]
@@ -237,7 +257,11 @@ fn what_is_kept_is_bounded() {
         (vec![b"N", &login], b"C\0\0\0\x09SELEC"),
     ] {
         let performance = drown(conversation(), &opening, endless, kept, KEPT_MAX);
-        assert!(performance.verdict.is_none_or(|verdict| verdict.result.is_err()));
+        assert!(
+            performance
+                .verdict
+                .is_none_or(|verdict| verdict.result.is_err())
+        );
     }
     // The head of a row of gigabytes will do, and the beginning of an endless error.
     let huge = trusted(b"D\x7f\xff\xff\xff".to_vec());

@@ -387,7 +387,8 @@ fn database_checks_without_login_or_query_warn_once() {
         warns(text(&service), 2, &needs);
         warns(text(&format!("{service}\nlogin=monitor")), 2, &needs);
         warns(text(&format!("{service}\nrequest=\"SELECT 1\"")), 2, &needs);
-        clean(text(&format!("{service}\nlogin=monitor\nrequest=\"SELECT 1\"")));
+        let whole = format!("{service}\nlogin=monitor\nrequest=\"SELECT 1\"");
+        clean(text(&whole));
         clean(text(&format!("{service}\nchecktype=connect")));
     }
     let asks = "an oracle check asks the listener only";
