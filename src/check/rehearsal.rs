@@ -159,18 +159,13 @@ pub(super) fn drown<M: Dialogue>(
     kept_max: usize,
 ) -> Performance {
     let mut performance = play(&mut machine, opening.iter().copied());
-    let block: Vec<u8> = endless
-        .iter()
-        .copied()
-        .cycle()
-        .take(endless.len() * 4096)
-        .collect();
-    let stream = block.chunks(4096).cycle().take((1 << 20) / 4096);
-    for piece in stream {
+    let mut stream = endless.iter().copied().cycle();
+    for _ in 0..(1 << 20) / 4096 {
+        let piece: Vec<u8> = stream.by_ref().take(4096).collect();
         if performance.verdict.is_some() {
             break;
         }
-        let turn = machine.feed(piece);
+        let turn = machine.feed(&piece);
         respond(&mut machine, turn, &mut performance);
         assert!(
             kept(&machine) <= kept_max,

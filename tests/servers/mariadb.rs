@@ -60,7 +60,9 @@ fn option(name: &str, path: &Path) -> String {
 
 /// Lines of a service that asks a query.
 fn lines(user: &str, password: &str, query: &str) -> String {
-    format!("service=mysql\nlogin={user}\npasswd={password}\ndatabase=site\nrequest=\"{query}\"")
+    format!(
+        "service=mysql\nlogin=\"{user}\"\npasswd=\"{password}\"\ndatabase=\"site\"\nrequest=\"{query}\""
+    )
 }
 
 const QUERY: &str = "SELECT name FROM servers WHERE enabled=1";
@@ -133,14 +135,14 @@ fn mysql() {
         assert!(file.starts_with("the query"), "{file}");
         let report = probe(
             address,
-            "service=mysql\nlogin=monitor\npasswd=secret\ndatabase=none\nrequest=\"SELECT 1\"",
+            "service=mysql\nlogin=\"monitor\"\npasswd=\"secret\"\ndatabase=\"none\"\nrequest=\"SELECT 1\"",
         );
         assert!(
             reason(&report).starts_with("login refused: \"1044"),
             "{report:?}"
         );
         for lines in [
-            "service=mysql\nlogin=open\nrequest=\"SELECT 1\"".to_owned(),
+            "service=mysql\nlogin=\"open\"\nrequest=\"SELECT 1\"".to_owned(),
             lines(
                 "monitor",
                 "secret",
@@ -162,7 +164,7 @@ fn mysql() {
             &lines("monitor", "secret", "DELETE FROM servers WHERE enabled=9"),
         );
         assert_eq!(reason(&report), "the query gives no row");
-        let report = probe(address, "service=mysql\nlogin=monitor");
+        let report = probe(address, "service=mysql\nlogin=\"monitor\"");
         assert_eq!(reason(&report), "a mysql check needs login= and request=");
         assert!(report.dialogue.is_empty() && report.phases.connected.is_none());
     }
@@ -182,7 +184,7 @@ fn mysql_over_tls() {
         );
         let report = probe(
             address,
-            "service=mysql\nlogin=safe\npasswd=secret\nrequest=\"SELECT 1\"",
+            "service=mysql\nlogin=\"safe\"\npasswd=\"secret\"\nrequest=\"SELECT 1\"",
         );
         assert_eq!(report.outcome, Outcome::Up, "{report:?}");
         let said = String::from_utf8_lossy(&report.said_by(Side::Director)).into_owned();

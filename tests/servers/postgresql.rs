@@ -126,7 +126,9 @@ fn text(path: &Path) -> String {
 
 /// Lines of a service that asks a query.
 fn lines(user: &str, password: &str, query: &str) -> String {
-    format!("service=pgsql\nlogin={user}\npasswd={password}\ndatabase=site\nrequest=\"{query}\"")
+    format!(
+        "service=pgsql\nlogin=\"{user}\"\npasswd=\"{password}\"\ndatabase=\"site\"\nrequest=\"{query}\""
+    )
 }
 
 const QUERY: &str = "SELECT datname FROM pg_database WHERE datname='site'";
@@ -182,7 +184,7 @@ fn pgsql() {
         assert_eq!(copy, "the query copies instead of giving rows");
         let report = probe(
             address,
-            "service=pgsql\nlogin=open\ndatabase=none\nrequest=\"SELECT 1\"",
+            "service=pgsql\nlogin=\"open\"\ndatabase=\"none\"\nrequest=\"SELECT 1\"",
         );
         assert!(
             reason(&report).starts_with("login refused: \"3D000"),

@@ -75,7 +75,7 @@ impl<'a> Elements<'a> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let (element, whole) = first(self.0, self.0.len())?.ok_or(Broken::Short)?;
+        let (element, whole) = first(self.0, usize::MAX)?.ok_or(Broken::Short)?;
         self.0 = &self.0[whole..];
         Ok(Some(element))
     }
@@ -161,7 +161,7 @@ mod tests {
             first(&[0x30, 0x84, 255, 255, 255, 255], 9),
             Err(Broken::Large(0xffff_ffff))
         );
-        assert_eq!(Elements(&[4, 2, 0]).next(), Err(Broken::Large(2)));
+        assert_eq!(Elements(&[4, 2, 0]).next(), Err(Broken::Short));
         assert_eq!(Elements(&[4]).next(), Err(Broken::Short));
     }
 

@@ -8,10 +8,10 @@ use crate::check::rehearsal::{Performance, drown, play, play_and_close, rehearse
 use crate::check::sql::tests::probe;
 use crate::model::Database;
 
-const CHALLENGE: &str = "r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,s=MDEyMzQ1Njc4OWFiY2RlZg==,i=4096";
+const CHALLENGE: &str = "r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,s=MDEyMzQ1Njc4OWFiY2RlZg==,i=2";
 const ANSWER: &str =
-    "c=biws,r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,p=c0s8cD999zmcUim/VT+NLtrhhGJ1c/2Hv6OttS/PSEM=";
-const PROOF: &str = "v=H2vHrqhBUiOkNmCp2p+gQU4RC59Of2SEacq6r0UU3nE=";
+    "c=biws,r=AAAAAAAAAAAAAAAAAAAAAAAAserverhalf,p=xXZrG4otQaCE8+IAdxILOSQ+ChXc9J+CZ/aDcmztc/w=";
+const PROOF: &str = "v=/4PUk9tZT/sYxCObCQwe1vAdLbDCNthrdxyUF94vxcw=";
 
 fn conversation() -> Conversation {
     Conversation::new(&probe(Database::Pgsql), [0; NONCE]).unwrap()

@@ -385,28 +385,28 @@ fn database_checks_without_login_or_query_warn_once() {
         let needs = format!("a {service} check without login= and request= always fails");
         let service = format!("service={service}");
         warns(text(&service), 2, &needs);
-        warns(text(&format!("{service}\nlogin=monitor")), 2, &needs);
+        warns(text(&format!("{service}\nlogin=\"monitor\"")), 2, &needs);
         warns(text(&format!("{service}\nrequest=\"SELECT 1\"")), 2, &needs);
-        let whole = format!("{service}\nlogin=monitor\nrequest=\"SELECT 1\"");
+        let whole = format!("{service}\nlogin=\"monitor\"\nrequest=\"SELECT 1\"");
         clean(text(&whole));
         clean(text(&format!("{service}\nchecktype=connect")));
     }
     let asks = "an oracle check asks the listener only";
-    warns(text("service=oracle\nlogin=monitor"), 2, asks);
+    warns(text("service=oracle\nlogin=\"monitor\""), 2, asks);
     warns(text("service=oracle\nrequest=\"SELECT 1\""), 2, asks);
-    clean(text("service=oracle\ndatabase=ORCL"));
+    clean(text("service=oracle\ndatabase=\"ORCL\""));
 }
 
 // CHK-47
 #[test]
 fn other_credentials_are_another_check() {
     let sql = |lines: &str| run("192.0.2.100:3306", "192.0.2.21:3306 masq", lines);
-    let one = sql("login=monitor\npasswd=a\nrequest=\"SELECT 1\"");
-    assert_eq!(one, sql("login=monitor\npasswd=a\nrequest=\"SELECT 1\""));
+    let one = sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"");
+    assert_eq!(one, sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\""));
     for other in [
-        "login=other\npasswd=a\nrequest=\"SELECT 1\"",
-        "login=monitor\npasswd=b\nrequest=\"SELECT 1\"",
-        "login=monitor\npasswd=a\nrequest=\"SELECT 1\"\ndatabase=site",
+        "login=\"other\"\npasswd=\"a\"\nrequest=\"SELECT 1\"",
+        "login=\"monitor\"\npasswd=\"b\"\nrequest=\"SELECT 1\"",
+        "login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"\ndatabase=\"site\"",
     ] {
         assert_ne!(one, sql(other), "{other}");
     }
