@@ -206,7 +206,7 @@ fn pgsql() {
                 "CREATE TEMP TABLE t (a int); INSERT INTO t VALUES (1)",
             ),
         ] {
-            let report = probe(address, &lines.replace("passwd=\n", ""));
+            let report = probe(address, &lines.replace("passwd=\"\"\n", ""));
             assert_eq!(report.outcome, Outcome::Up, "{lines}: {report:?}");
         }
         let report = probe(address, &lines("old", "guess", "SELECT 1"));

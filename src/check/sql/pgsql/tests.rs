@@ -1,5 +1,6 @@
 //! Dialogues with PostgreSQL, most of them hostile. The proofs of SCRAM were computed with
-//! the hashlib and hmac modules of Python 3.11 for this nonce.
+//! the hashlib and hmac modules of Python 3.11 for this nonce and two
+//! iterations.
 
 use proptest::prelude::*;
 

@@ -402,7 +402,10 @@ fn database_checks_without_login_or_query_warn_once() {
 fn other_credentials_are_another_check() {
     let sql = |lines: &str| run("192.0.2.100:3306", "192.0.2.21:3306 masq", lines);
     let one = sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"");
-    assert_eq!(one, sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\""));
+    assert_eq!(
+        one,
+        sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"")
+    );
     for other in [
         "login=\"other\"\npasswd=\"a\"\nrequest=\"SELECT 1\"",
         "login=\"monitor\"\npasswd=\"b\"\nrequest=\"SELECT 1\"",
