@@ -101,10 +101,16 @@ impl Server {
         let _ = killpg(Pid::from_raw(child.id().cast_signed()), signal);
     }
 
-    /// Kills all its processes.
+    /// Kills all its processes and waits until none of them has the port any more.
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.take().unwrap().wait().unwrap();
+        let until = Instant::now() + PATIENCE;
+        for address in loopback(self.port) {
+            while TcpStream::connect(address).is_ok() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 
