@@ -220,7 +220,7 @@ fn answers_to_nothing_are_passed_over() {
 
 #[test]
 fn what_is_kept_is_bounded() {
-    let large = message(7, 0x61, &[element(OCTETS, &[b'x'; 60_000])]);
+    let large = message(7, 0x61, &[element(OCTETS, &vec![b'x'; 60_000])]);
     let kept = Conversation::kept;
     for endless in [&large[..], b"\x30\x83\x00\xff\xff", b"\x30"] {
         let machine = conversation(None);
@@ -231,7 +231,7 @@ fn what_is_kept_is_bounded() {
                 .is_none_or(|verdict| verdict.result.is_err())
         );
     }
-    let dn = entry(&[b'x'; 60_000]);
+    let dn = entry(&vec![b'x'; 60_000]);
     let performance = drown(conversation(None), &[&bound()], &dn, kept, KEPT_MAX);
     assert_eq!(performance.reason(), "more than one entry");
 }

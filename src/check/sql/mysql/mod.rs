@@ -311,17 +311,6 @@ impl Conversation {
         }
     }
 
-    /// A row, or the end of rows, of which the head and one byte are there.
-    fn row(&self, length: usize, first: u8) -> Option<Turn> {
-        match first {
-            END if length < END_MAX => Some(quit(Verdict::down("the query gives no row"))),
-            // Its text is worth waiting for.
-            ERROR => None,
-            _ if length == 0 => None,
-            _ => Some(quit(Verdict::up("the query gives a row"))),
-        }
-    }
-
     fn refused(&self, rest: &[u8]) -> Turn {
         let (code, text) = packet::error(rest);
         let who = match self.stage {
@@ -360,7 +349,7 @@ impl Dialogue for Conversation {
             };
             if matches!(self.stage, Stage::Rows)
                 && let Some(first) = rest.get(HEAD)
-                && let Some(turn) = self.row(length, *first)
+                && let Some(turn) = row(length, *first)
             {
                 break turn;
             }
@@ -398,6 +387,17 @@ impl Dialogue for Conversation {
                 "the server closed in the middle of its answer to the query"
             }
         })
+    }
+}
+
+/// Judges a row, or the end of rows, of which the head and one byte are there.
+fn row(length: usize, first: u8) -> Option<Turn> {
+    match first {
+        END if length < END_MAX => Some(quit(Verdict::down("the query gives no row"))),
+        // Its text is worth waiting for.
+        ERROR => None,
+        _ if length == 0 => None,
+        _ => Some(quit(Verdict::up("the query gives a row"))),
     }
 }
 

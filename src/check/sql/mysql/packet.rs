@@ -112,10 +112,10 @@ impl Greeting {
 pub(super) fn error(payload: &[u8]) -> (u16, &[u8]) {
     let mut reader = Reader(payload);
     let code = reader.short().unwrap_or(0);
-    match reader.0 {
-        [b'#', _, _, _, _, _, text @ ..] => (code, text),
-        text => (code, text),
+    if let [b'#', _, _, _, _, _, text @ ..] = reader.0 {
+        return (code, text);
     }
+    (code, reader.0)
 }
 
 #[cfg(test)]

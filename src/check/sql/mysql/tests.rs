@@ -243,7 +243,7 @@ fn wrong_answers_are_down_with_their_reason() {
             "not a MySQL greeting: \"SSH-2.0-OpenSSH_9.2\\r\\n\"",
         ),
         (
-            vec![mariadb(), packet(2, &[7; 70_000])],
+            vec![mariadb(), packet(2, &vec![7; 70_000])],
             "not an answer of MySQL: a packet of 70000 bytes",
         ),
         (
@@ -277,7 +277,7 @@ fn the_end_names_its_place() {
 #[test]
 fn what_is_kept_is_bounded() {
     let kept = Conversation::kept;
-    let column = packet(2, &[3; 60_000]);
+    let column = packet(2, &vec![3; 60_000]);
     let many = packet(1, &[0xfc, 0, 0x10]);
     let (mariadb, ok) = (mariadb(), ok(2));
     for (opening, endless) in [

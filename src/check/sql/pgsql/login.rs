@@ -22,7 +22,11 @@ pub(super) fn md5(user: &str, password: &str, salt: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        text += &format!("{byte:02x}");
+    }
+    text
 }
 
 /// The client's half of SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding. The
@@ -129,7 +133,9 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 
 fn mac(key: &[u8], text: &[&[u8]]) -> [u8; 32] {
     let mut mac = keyed(key);
-    text.iter().for_each(|part| mac.update(part));
+    for part in text {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().into()
 }
 

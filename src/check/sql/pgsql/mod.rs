@@ -168,7 +168,7 @@ impl Conversation {
             let Some(length) = length.checked_sub(4) else {
                 break broken("a message of a length that cannot be");
             };
-            let wanted = match self.wanted(*kind, length) {
+            let wanted = match wanted(*kind, length) {
                 Ok(wanted) => wanted,
                 Err(turn) => break turn,
             };
@@ -185,22 +185,6 @@ impl Conversation {
         buffer.drain(..at);
         self.buffer = buffer;
         turn
-    }
-
-    /// How much of a message is needed.
-    fn wanted(&self, kind: u8, length: usize) -> Result<usize, Turn> {
-        match kind {
-            kind::ERROR => Ok(length.min(ERROR_MAX)),
-            kind::AUTHENTICATION | kind::COMPLETE | kind::READY if length <= MESSAGE_MAX => {
-                Ok(length)
-            }
-            kind::ROW | kind::COPY_IN | kind::COPY_OUT | kind::COPY_BOTH => Ok(0),
-            _ if kind::IGNORED.contains(&kind) => Ok(0),
-            _ => Err(broken(&format!(
-                "a message of type {} with {length} bytes",
-                quoted(&[kind])
-            ))),
-        }
     }
 
     fn hear(&mut self, kind: u8, content: &[u8]) -> Turn {
@@ -312,6 +296,20 @@ impl Dialogue for Conversation {
             }
             Stage::Query => "the server closed in the middle of its answer to the query",
         })
+    }
+}
+
+/// How much of a message is needed.
+fn wanted(kind: u8, length: usize) -> Result<usize, Turn> {
+    match kind {
+        kind::ERROR => Ok(length.min(ERROR_MAX)),
+        kind::AUTHENTICATION | kind::COMPLETE | kind::READY if length <= MESSAGE_MAX => Ok(length),
+        kind::ROW | kind::COPY_IN | kind::COPY_OUT | kind::COPY_BOTH => Ok(0),
+        _ if kind::IGNORED.contains(&kind) => Ok(0),
+        _ => Err(broken(&format!(
+            "a message of type {} with {length} bytes",
+            quoted(&[kind])
+        ))),
     }
 }
 
