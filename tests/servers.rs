@@ -7,6 +7,9 @@
 //! The programs are Debian packages of `scripts/lib/packages`; one that is missing fails
 //! its test.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(unreachable_pub, reason = "a test program exports nothing")]
+
 #[path = "servers/fixture.rs"]
 mod fixture;
 
