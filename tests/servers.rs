@@ -21,3 +21,9 @@ mod leafnode;
 mod postfix;
 #[path = "servers/vsftpd.rs"]
 mod vsftpd;
+#[path = "servers/mariadb.rs"]
+mod mariadb;
+#[path = "servers/postgresql.rs"]
+mod postgresql;
+#[path = "servers/slapd.rs"]
+mod slapd;

@@ -48,6 +48,9 @@ pub enum Turn {
     Listen,
     /// This said, then more from the server.
     Say(Words),
+    /// TLS from here on, which both sides have agreed on in the open, and once only; then
+    /// it is fed nothing, as after something said.
+    Secure,
     /// Nothing.
     Over(Verdict),
 }
@@ -152,34 +155,44 @@ async fn converse(
     dialogue: &mut impl Dialogue,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
-    let stream = TcpStream::connect(target).await?;
+    let mut stream = TcpStream::connect(target).await?;
     let local = stream.local_addr()?;
     trace.connected(tls);
-    if tls {
-        let stream = tls::connect(stream, &target.ip().to_string()).await?;
-        trace.tls_ready();
-        talk(stream, local, dialogue, trace).await
-    } else {
-        talk(stream, local, dialogue, trace).await
+    if !tls {
+        let turn = dialogue.begin(local);
+        if let Some(verdict) = talk(&mut stream, turn, dialogue, trace).await? {
+            return Ok(verdict);
+        }
+        trace.securing();
     }
+    let stream = tls::connect(stream, &target.ip().to_string()).await?;
+    trace.tls_ready();
+    let turn = if tls {
+        dialogue.begin(local)
+    } else {
+        dialogue.feed(&[])
+    };
+    let verdict = talk(stream, turn, dialogue, trace).await?;
+    verdict.ok_or_else(|| io::Error::other("TLS was agreed on inside TLS"))
 }
 
-/// Talks until there is a verdict, and says goodbye.
+/// Talks from this turn on until there is a verdict, and says goodbye; `None` when TLS is
+/// to begin.
 async fn talk(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    local: SocketAddr,
+    mut turn: Turn,
     dialogue: &mut impl Dialogue,
     trace: &mut Trace,
-) -> io::Result<Verdict> {
-    let mut turn = dialogue.begin(local);
+) -> io::Result<Option<Verdict>> {
     let mut buffer = vec![0; 4096];
     let mut received = 0;
     loop {
         turn = match turn {
             Turn::Over(verdict) => {
                 take_leave(stream, &verdict.goodbye, trace).await;
-                return Ok(verdict);
+                return Ok(Some(verdict));
             }
+            Turn::Secure => return Ok(None),
             Turn::Say(words) => {
                 trace.sent(words.shown());
                 stream.write_all(&words.bytes).await?;
@@ -193,9 +206,8 @@ async fn talk(
                     received += count as u64;
                     if received > ANSWERS_MAX {
                         let limit = Bytes(ANSWERS_MAX);
-                        return Ok(Verdict::down(format!(
-                            "the answers are longer than {limit}"
-                        )));
+                        let reason = format!("the answers are longer than {limit}");
+                        return Ok(Some(Verdict::down(reason)));
                     }
                     dialogue.feed(&buffer[..count])
                 }

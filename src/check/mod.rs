@@ -22,26 +22,26 @@ use crate::model::{Probe, ProbeKind, Report};
 
 pub mod datagram;
 pub mod dialogue;
+pub mod dns;
 pub mod fault;
 pub mod ftp;
 pub mod http;
 pub mod imap;
+pub mod ldap;
 pub mod nntp;
 pub mod pattern;
 pub mod pop;
+pub mod radius;
+pub mod sip;
 pub mod smtp;
+pub mod sql;
 
 mod connect;
-mod dns;
 mod external;
-mod ldap;
 mod lines;
 mod ping;
-mod radius;
 mod reply;
 mod simpletcp;
-mod sip;
-mod sql;
 mod tls;
 mod trace;
 
@@ -73,6 +73,8 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
     }
 }
 
+#[cfg(test)]
+mod rehearsal;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -52,6 +52,11 @@ impl Trace {
         };
     }
 
+    /// A TLS handshake begins on the connection that was plain so far.
+    pub(super) fn securing(&mut self) {
+        self.stage = Stage::Handshake;
+    }
+
     /// The TLS handshake is complete.
     pub(super) fn tls_ready(&mut self) {
         self.phases.tls = Some(self.started.elapsed());

@@ -142,11 +142,12 @@ impl Database {
 pub struct SqlProbe {
     /// What is spoken.
     pub database: Database,
-    /// Needed by MySQL and PostgreSQL: without it the check fails, as in ldirectord.
+    /// Needed by MySQL and PostgreSQL: without it the check fails, as in ldirectord. Not
+    /// used by Oracle.
     pub login: Option<Login>,
-    /// Database, or service name of Oracle, that is opened.
+    /// Database, or SID of Oracle, that is opened.
     pub name: String,
-    /// The query; empty: the check fails, as in ldirectord.
+    /// The query; as the login. Empty: there is none.
     pub query: String,
 }
 

@@ -55,6 +55,18 @@ pub fn own_by(path: &Path, user: &str) {
     chown(path, Some(uid), None).unwrap();
 }
 
+/// A self-signed certificate as `certificate.pem` and its key as `key.pem`.
+pub fn self_signed(directory: &Path) {
+    let signed = rcgen::generate_simple_self_signed(["server.example.com".to_owned()]).unwrap();
+    let files = [
+        ("certificate.pem", signed.cert.pem()),
+        ("key.pem", signed.signing_key.serialize_pem()),
+    ];
+    for (name, text) in files {
+        std::fs::write(directory.join(name), text).unwrap();
+    }
+}
+
 /// A server in the foreground, with all its processes in one group, killed at the end.
 pub struct Server {
     command: Command,
@@ -103,10 +115,16 @@ impl Server {
         let _ = killpg(Pid::from_raw(child.id().cast_signed()), signal);
     }
 
-    /// Kills all its processes.
+    /// Kills all its processes and waits until none of them has the port any more.
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.take().unwrap().wait().unwrap();
+        let until = Instant::now() + PATIENCE;
+        for address in loopback(self.port) {
+            while TcpStream::connect(address).is_ok() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 

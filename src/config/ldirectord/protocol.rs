@@ -80,6 +80,25 @@ pub(super) fn probe(
     })
 }
 
+/// What is missing or in vain in a probe, and what to do about it.
+pub(super) fn note(kind: &ProbeKind) -> Option<(String, &'static str)> {
+    let ProbeKind::Sql(sql) = kind else {
+        return None;
+    };
+    let word = sql.database.word();
+    match sql.database {
+        Database::Mysql | Database::Pgsql if sql.login.is_none() || sql.query.is_empty() => Some((
+            format!("a {word} check without login= and request= always fails"),
+            "write login= and a query that gives a row, such as request=\"SELECT 1\"",
+        )),
+        Database::Oracle if sql.login.is_some() || !sql.query.is_empty() => Some((
+            format!("an {word} check asks the listener only: login= and request= are not used"),
+            "checktype=external with a program of the vendor's client can log in and query",
+        )),
+        _ => None,
+    }
+}
+
 fn sql(database: Database, settings: &CheckSettings, query: String) -> ProbeKind {
     ProbeKind::Sql(SqlProbe {
         database,

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::lower::{self, Target};
+use super::protocol;
 use super::real::RawReal;
 use super::section::Section;
 use super::service::Resolver;
-use crate::config::effective::{CheckSettings, Exchange, Line, RealServer};
+use crate::config::effective::{CheckSettings, Exchange, Line, RealCheck, RealServer};
 use crate::config::names::{Endpoint, Host};
 use crate::model::{Destination, DestinationKey, Family, Pattern, ServiceKey};
 
@@ -52,6 +53,7 @@ impl Resolver<'_> {
                         break;
                     }
                 };
+                self.note_probe(&mut noted, raw, &check);
                 let destination = self.destination(raw, key, address, port);
                 let host = match &raw.last {
                     Some(_) => Host::Address(address),
@@ -195,6 +197,16 @@ impl Resolver<'_> {
         }
     }
 
+    /// Says, once for a service, what its check lacks or does not use.
+    fn note_probe(&mut self, noted: &mut Noted, raw: &RawReal, check: &RealCheck) {
+        if let RealCheck::Probe(check) = check
+            && let Some((note, help)) = protocol::note(&check.method.thorough().kind)
+            && !std::mem::replace(&mut noted.probe, true)
+        {
+            self.cx.warning(raw.span, note).help(help);
+        }
+    }
+
     fn destination(
         &mut self,
         raw: &RawReal,
@@ -229,6 +241,7 @@ impl Resolver<'_> {
 struct Noted {
     shifted: bool,
     check_port: bool,
+    probe: bool,
 }
 
 /// The addresses of a range, ends included; one address without a range.

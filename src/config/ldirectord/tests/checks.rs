@@ -370,3 +370,47 @@ fn services_with_the_same_check_share_it() {
     assert_eq!(checks.len(), 2);
     assert_eq!(checks[0], checks[1]);
 }
+
+// CHK-32, CHK-33
+#[test]
+fn database_checks_without_login_or_query_warn_once() {
+    let text = |lines: &str| {
+        format!(
+            "virtual=192.0.2.100:3306\n\treal=192.0.2.21->192.0.2.23:3306 masq\n\
+             \treal=192.0.2.31:3306 masq\n\t{}\n",
+            lines.replace('\n', "\n\t")
+        )
+    };
+    for service in ["mysql", "pgsql"] {
+        let needs = format!("a {service} check without login= and request= always fails");
+        let service = format!("service={service}");
+        warns(text(&service), 2, &needs);
+        warns(text(&format!("{service}\nlogin=\"monitor\"")), 2, &needs);
+        warns(text(&format!("{service}\nrequest=\"SELECT 1\"")), 2, &needs);
+        let whole = format!("{service}\nlogin=\"monitor\"\nrequest=\"SELECT 1\"");
+        clean(text(&whole));
+        clean(text(&format!("{service}\nchecktype=connect")));
+    }
+    let asks = "an oracle check asks the listener only";
+    warns(text("service=oracle\nlogin=\"monitor\""), 2, asks);
+    warns(text("service=oracle\nrequest=\"SELECT 1\""), 2, asks);
+    clean(text("service=oracle\ndatabase=\"ORCL\""));
+}
+
+// CHK-47
+#[test]
+fn other_credentials_are_another_check() {
+    let sql = |lines: &str| run("192.0.2.100:3306", "192.0.2.21:3306 masq", lines);
+    let one = sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"");
+    assert_eq!(
+        one,
+        sql("login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"")
+    );
+    for other in [
+        "login=\"other\"\npasswd=\"a\"\nrequest=\"SELECT 1\"",
+        "login=\"monitor\"\npasswd=\"b\"\nrequest=\"SELECT 1\"",
+        "login=\"monitor\"\npasswd=\"a\"\nrequest=\"SELECT 1\"\ndatabase=\"site\"",
+    ] {
+        assert_ne!(one, sql(other), "{other}");
+    }
+}

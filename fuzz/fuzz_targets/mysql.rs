@@ -1,0 +1,24 @@
+//! No server makes a mysql check panic or keep more than its bound.
+#![no_main]
+
+mod conversation;
+
+use directord::check::sql::mysql::{Conversation, KEPT_MAX};
+use directord::model::{Database, Login, Secret, SqlProbe};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let probe = SqlProbe {
+        database: Database::Mysql,
+        login: Some(Login {
+            name: "monitor".to_owned(),
+            password: Secret::new("secret"),
+        }),
+        name: "site".to_owned(),
+        query: "SELECT 1".to_owned(),
+    };
+    let mut machine = Conversation::new(&probe).expect("a whole probe");
+    conversation::hold(&mut machine, input, |machine| {
+        assert!(machine.kept() <= KEPT_MAX);
+    });
+});
