@@ -136,7 +136,8 @@ pub(super) async fn run(
     }
 }
 
-async fn converse(
+/// Connects and talks until there is a verdict.
+pub(super) async fn converse(
     target: SocketAddr,
     tls: bool,
     dialogue: &mut impl Dialogue,

@@ -22,12 +22,14 @@ use crate::model::{Probe, ProbeKind, Report};
 
 pub mod datagram;
 pub mod dialogue;
+pub mod dns;
 pub mod fault;
 pub mod http;
 pub mod pattern;
+pub mod radius;
+pub mod sip;
 
 mod connect;
-mod dns;
 mod external;
 mod ftp;
 mod imap;
@@ -36,9 +38,7 @@ mod lines;
 mod nntp;
 mod ping;
 mod pop;
-mod radius;
 mod simpletcp;
-mod sip;
 mod smtp;
 mod sql;
 mod tls;
