@@ -34,13 +34,12 @@ pub(super) enum Malformed {
 /// Reads the head at the beginning of `bytes`; `None` when its end has not come. Empty
 /// lines in front are passed over (RFC 3261 §7.5).
 pub(super) fn read(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
-    let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
-    let blank = blank.count();
+    let blank = blank(bytes);
     let mut lines = Vec::new();
     let mut length = blank;
     for line in bytes[blank..].split_inclusive(|byte| *byte == b'\n') {
         length += line.len();
-        if length > HEAD_MAX {
+        if length - blank > HEAD_MAX {
             return Err(Malformed::Endless);
         }
         let is_whole = line.ends_with(b"\n");
@@ -57,6 +56,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         lines.push(text);
     }
     Ok(None)
+}
+
+/// Length of the empty lines at the beginning.
+pub(super) fn blank(bytes: &[u8]) -> usize {
+    let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    bytes.iter().take_while(is_blank).count()
 }
 
 /// Whether a first line, whole or not, can be that of a response or a request.

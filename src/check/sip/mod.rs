@@ -175,7 +175,11 @@ impl Dialogue for Options {
             self.buffer.drain(..passed);
             self.skip -= passed;
             match message::read(&self.buffer) {
-                Ok(None) => return Turn::Listen,
+                Ok(None) => {
+                    let blank = message::blank(&self.buffer);
+                    self.buffer.drain(..blank);
+                    return Turn::Listen;
+                }
                 Err(malformed) => return Turn::Over(Verdict::down(words(&malformed))),
                 Ok(Some(head)) => {
                     if let Some(verdict) = self.judge_head(&head) {
