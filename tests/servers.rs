@@ -9,3 +9,18 @@
 
 #[path = "servers/fixture.rs"]
 mod fixture;
+
+#[path = "servers/apache2.rs"]
+mod apache2;
+#[path = "servers/freeradius.rs"]
+mod freeradius;
+#[path = "servers/kamailio.rs"]
+mod kamailio;
+#[path = "servers/nginx.rs"]
+mod nginx;
+#[path = "servers/silent.rs"]
+mod silent;
+#[path = "servers/squid.rs"]
+mod squid;
+#[path = "servers/unbound.rs"]
+mod unbound;

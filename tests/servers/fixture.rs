@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A port that is free for TCP and UDP, in both families, at this moment.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     for _ in 0..1000 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -33,7 +33,7 @@ pub fn free_port() -> u16 {
 }
 
 /// The program of a Debian package.
-pub fn program(path: &str, package: &str) -> Command {
+pub(crate) fn program(path: &str, package: &str) -> Command {
     assert!(
         Path::new(path).exists(),
         "{path} is missing: install the Debian package {package} (scripts/lab --install installs all)"
@@ -42,19 +42,19 @@ pub fn program(path: &str, package: &str) -> Command {
 }
 
 /// A server in the foreground, with all its processes in one group, killed at the end.
-pub struct Server {
+pub(crate) struct Server {
     command: Command,
     child: Option<Child>,
     /// Where it listens, on `127.0.0.1` and `::1`.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Its configuration and data.
-    pub directory: TempDir,
+    pub(crate) directory: TempDir,
 }
 
 impl Server {
     /// Starts a command that listens on `port` and has its files in `directory`, where its
     /// output goes to `output`.
-    pub fn start(mut command: Command, port: u16, directory: TempDir) -> Self {
+    pub(crate) fn start(mut command: Command, port: u16, directory: TempDir) -> Self {
         let output = std::fs::File::create(directory.path().join("output")).unwrap();
         command
             .stdin(Stdio::null())
@@ -72,25 +72,25 @@ impl Server {
     }
 
     /// Starts it, which must not be running.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         assert!(self.child.is_none());
         self.child = Some(self.command.spawn().unwrap());
     }
 
     /// What it printed.
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         let bytes = std::fs::read(self.directory.path().join("output")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Sends a signal to all its processes.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().unwrap();
         let _ = killpg(Pid::from_raw(child.id().cast_signed()), signal);
     }
 
     /// Kills all its processes.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.take().unwrap().wait().unwrap();
     }
@@ -108,7 +108,7 @@ impl Drop for Server {
 }
 
 /// What the lines of a virtual service say of the server at `address`.
-pub fn probe(address: SocketAddr, lines: &str) -> Report {
+pub(crate) fn probe(address: SocketAddr, lines: &str) -> Report {
     let (word, service) = match address.ip() {
         IpAddr::V4(_) => ("virtual", "192.0.2.1"),
         IpAddr::V6(_) => ("virtual6", "[2001:db8::1]"),
@@ -120,7 +120,9 @@ pub fn probe(address: SocketAddr, lines: &str) -> Report {
     }
     let parsed = parse(text.as_bytes(), "servers.cf");
     let names = Names::ask(parsed.names(), &mut |_| None);
-    let accepted = parsed.resolve(&names).unwrap_or_else(|rejected| panic!("{rejected:?}"));
+    let accepted = parsed
+        .resolve(&names)
+        .unwrap_or_else(|rejected| panic!("{rejected:?}"));
     let RealCheck::Probe(check) = &accepted.config.services[0].reals[0].check else {
         panic!("nothing is checked: {text}");
     };
@@ -132,7 +134,7 @@ pub fn probe(address: SocketAddr, lines: &str) -> Report {
 }
 
 /// The loopback addresses with this port.
-pub fn loopback(port: u16) -> [SocketAddr; 2] {
+pub(crate) fn loopback(port: u16) -> [SocketAddr; 2] {
     [
         (Ipv4Addr::LOCALHOST, port).into(),
         (Ipv6Addr::LOCALHOST, port).into(),
@@ -140,7 +142,7 @@ pub fn loopback(port: u16) -> [SocketAddr; 2] {
 }
 
 /// Waits until something accepts connections there.
-pub fn await_port(port: u16) {
+pub(crate) fn await_port(port: u16) {
     let until = Instant::now() + PATIENCE;
     for address in loopback(port) {
         while TcpStream::connect(address).is_err() {
@@ -151,22 +153,25 @@ pub fn await_port(port: u16) {
 }
 
 /// Checks of one server, as lines of a virtual service.
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     /// Passes when the server is in order.
-    pub good: &'a str,
+    pub(crate) good: &'a str,
     /// Fails for its credentials; `None` for protocols without.
-    pub wrong_credentials: Option<&'a str>,
+    pub(crate) wrong_credentials: Option<&'a str>,
     /// Fails for what the server has; `None` for protocols that do not look.
-    pub wrong_content: Option<&'a str>,
+    pub(crate) wrong_content: Option<&'a str>,
 }
 
 impl Story<'_> {
     /// Tells it, in both families.
-    pub fn tell(&self, server: &mut Server) {
+    pub(crate) fn tell(&self, server: &mut Server) {
         let addresses = loopback(server.port);
         self.comes_up(server);
         for address in addresses {
-            for lines in [self.wrong_credentials, self.wrong_content].into_iter().flatten() {
+            for lines in [self.wrong_credentials, self.wrong_content]
+                .into_iter()
+                .flatten()
+            {
                 let report = probe(address, lines);
                 assert!(is_down(&report), "{address}, {lines}: {report:?}");
             }
@@ -211,12 +216,12 @@ impl Story<'_> {
 }
 
 /// Whether the server was found to be at fault.
-pub fn is_down(report: &Report) -> bool {
+pub(crate) fn is_down(report: &Report) -> bool {
     matches!(report.outcome, Outcome::Down(_))
 }
 
 /// Why the server is not in order; empty when it is.
-pub fn reason(report: &Report) -> &str {
+pub(crate) fn reason(report: &Report) -> &str {
     match &report.outcome {
         Outcome::Down(reason) => reason.as_str(),
         _ => "",
