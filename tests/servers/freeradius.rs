@@ -7,9 +7,8 @@ use super::fixture::{Server, Story, free_port, loopback, probe, program, reason}
 const USERS: &str = r#"monitor Cleartext-Password := "right-password"
   Reply-Message := "welcome"
 
-token Auth-Type := Accept
-  Reply-Message := "the code, please",
-  Response-Packet-Type := Access-Challenge
+token Auth-Type := Accept, Response-Packet-Type := Access-Challenge
+  Reply-Message := "the code, please"
 "#;
 
 fn start() -> Server {

@@ -85,9 +85,9 @@ fn pages_are_fetched_through_the_proxy() {
     for address in loopback(server.port) {
         let why = |lines: &str| reason(&probe(address, lines)).to_owned();
         let refused = "HTTP status 403 Forbidden";
-        assert_eq!(why(&lines(origin.port, "closed-to-all", "")), refused);
+        assert_eq!(why(&lines(origin.port, "closed-to-all", ".")), refused);
         assert_eq!(
-            why(&lines(free_port(), "", "")),
+            why(&lines(free_port(), "", ".")),
             "HTTP status 503 Service Unavailable"
         );
         let v6 = format!(
