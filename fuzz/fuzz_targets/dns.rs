@@ -14,30 +14,43 @@ use libfuzzer_sys::fuzz_target;
 const IDS: [u16; 2] = [0x1234, 0x5678];
 const MESSAGE_MAX: usize = 2 + 65_535;
 
-fuzz_target!(|input: &[u8]| {
-    let Some((&size, bytes)) = input.split_first() else {
-        return;
-    };
-    let piece = usize::from(size).max(1);
+fuzz_target!(|bytes: &[u8]| {
     let matcher = pattern::compile(&Pattern("nowhere$".to_owned())).expect("a pattern");
     let local = "127.0.0.1:1053".parse().expect("an address");
+    let with_id = |id: u16| [&id.to_be_bytes(), bytes.get(2..).unwrap_or_default()].concat();
+    // As it comes, and as an answer to what is asked first and second.
+    let messages = [bytes.to_vec(), with_id(IDS[0]), with_id(IDS[1])];
     for name in ["www.example.com", "192.0.2.80"] {
         let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
         lookup.ask(local);
-        // As it comes, and behind the identifier that is asked with.
-        lookup.judge(bytes);
-        lookup.judge(&[&IDS[0].to_be_bytes(), bytes].concat());
-        lookup.judge(&[&IDS[1].to_be_bytes(), bytes].concat());
-        assert!(lookup.doubt().is_none_or(|doubt| doubt.len() < 4096));
-        let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
-        let mut stream = Stream::new(&mut lookup);
-        stream.begin(local);
-        for piece in bytes.chunks(piece) {
-            if matches!(stream.feed(piece), Turn::Over(_)) {
-                break;
-            }
-            assert!(stream.kept() <= MESSAGE_MAX);
+        for message in &messages {
+            lookup.judge(message);
+            assert!(lookup.doubt().is_none_or(|doubt| doubt.len() < 4096));
         }
-        stream.end();
+        let framed = messages.iter().flat_map(|message| {
+            let length = message.len().min(MESSAGE_MAX - 2);
+            [&(length as u16).to_be_bytes(), &message[..length]].concat()
+        });
+        let framed: Vec<u8> = framed.collect();
+        for (stream, size) in [(&framed[..], 1), (&framed, 7), (bytes, 3)] {
+            let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
+            talk(&mut Stream::new(&mut lookup), stream, size);
+        }
     }
 });
+
+/// A server that says this, so many bytes at a time.
+fn talk(dialogue: &mut Stream<'_>, said: &[u8], size: usize) {
+    dialogue.begin("127.0.0.1:1053".parse().expect("an address"));
+    for piece in said.chunks(size) {
+        let mut turn = dialogue.feed(piece);
+        while let Turn::Say(_) = turn {
+            turn = dialogue.feed(&[]);
+        }
+        if let Turn::Over(_) = turn {
+            return;
+        }
+        assert!(dialogue.kept() <= MESSAGE_MAX);
+    }
+    dialogue.end();
+}
