@@ -7,6 +7,12 @@
 //! The programs are Debian packages of `scripts/lib/packages`; one that is missing fails
 //! its test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that fails may panic and say why"
+)]
+
 #[path = "servers/fixture.rs"]
 mod fixture;
 

@@ -45,10 +45,10 @@ fn start(servers: impl Fn(u16) -> String) -> Server {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let port = free_port();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("  {kind}_temp_path {}/{kind};\n", path.display()))
-        .collect();
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = kinds.iter().fold(String::new(), |text, kind| {
+        text + &format!("  {kind}_temp_path {}/{kind};\n", path.display())
+    });
     let configuration = format!(
         "daemon off;
 user root;

@@ -11,9 +11,9 @@ fn start() -> Server {
     let port = free_port();
     let path = directory.path().display();
     // An answer of 100 addresses is larger than 512 bytes: truncated over UDP.
-    let many: String = (0..100)
-        .map(|n| format!("  local-data: \"many.example.com. A 198.51.100.{n}\"\n"))
-        .collect();
+    let many = (0..100).fold(String::new(), |text, n| {
+        text + &format!("  local-data: \"many.example.com. A 198.51.100.{n}\"\n")
+    });
     let configuration = format!(
         "server:
   directory: \"{path}\"

@@ -51,9 +51,11 @@ impl Name {
             }
             IpAddr::V6(v6) => {
                 let octets = v6.octets();
-                let nibbles = octets.iter().rev().flat_map(|o| [o & 15, o >> 4]);
-                let labels: String = nibbles.map(|nibble| format!("{nibble:x}.")).collect();
-                format!("{labels}ip6.arpa")
+                let mut text = String::with_capacity(72);
+                for nibble in octets.iter().rev().flat_map(|o| [o & 15, o >> 4]) {
+                    text += &format!("{nibble:x}.");
+                }
+                text + "ip6.arpa"
             }
         };
         Self::read(&text).expect("short labels of digits, 72 bytes at most")

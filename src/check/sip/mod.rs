@@ -39,7 +39,6 @@ pub struct Options {
 impl Options {
     /// `user` is `NAME@HOST`, who asks and is asked for; `random` makes the request unique.
     pub fn new(user: &str, transport: Transport, random: [u8; 24]) -> Self {
-        let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
         Self {
             user: escaped(user),
             transport,
@@ -114,6 +113,14 @@ impl Options {
             ))),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text += &format!("{byte:02x}");
+    }
+    text
 }
 
 /// A user as part of a SIP URI: what cannot stand there is written as `%XX`.
