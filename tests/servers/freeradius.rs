@@ -4,7 +4,7 @@ use directord::model::Side;
 
 use super::fixture::{Server, Story, free_port, loopback, probe, program, reason};
 
-const USERS: &str = r#"monitor Cleartext-Password := "right-password"
+const USERS: &str = r#"monitor Cleartext-Password := "right-password-of-three-blocks-of-16"
   Reply-Message := "welcome"
 
 token Auth-Type := Accept, Response-Packet-Type := Access-Challenge
@@ -80,7 +80,11 @@ fn lines(login: &str, password: &str, secret: &str) -> String {
 #[test]
 fn users_are_accepted_or_refused() {
     let mut server = start();
-    let good = lines("monitor", "right-password", "right-secret");
+    let good = lines(
+        "monitor",
+        "right-password-of-three-blocks-of-16",
+        "right-secret",
+    );
     let wrong = lines("monitor", "wrong-password", "right-secret");
     Story {
         good: &good,
@@ -99,7 +103,11 @@ fn users_are_accepted_or_refused() {
         let report = probe(address, &lines("token", "x", "right-secret"));
         assert!(reason(&report).contains("Access-Challenge"), "{report:?}");
         // The server cannot tell a wrong secret from a forgery: it is silent.
-        let other = lines("monitor", "right-password", "wrong-secret");
+        let other = lines(
+            "monitor",
+            "right-password-of-three-blocks-of-16",
+            "wrong-secret",
+        );
         let report = probe(address, &format!("{other}\nnegotiatetimeout=1"));
         assert_eq!(
             reason(&report),

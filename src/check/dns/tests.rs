@@ -312,6 +312,85 @@ fn a_stream_keeps_one_message_at_most() {
     assert!(matches!(stream.feed(&framed(A)), Turn::Listen));
 }
 
+/// A name server on loopback, over UDP only, that answers what its function says to each
+/// question, and its address.
+fn serve(host: &str, mut answer: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static) -> SocketAddr {
+    let socket = std::net::UdpSocket::bind((host, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((count, from)) = socket.recv_from(&mut buffer) {
+            let _ = socket.send_to(&answer(&buffer[..count]), from);
+        }
+    });
+    address
+}
+
+async fn ask(target: SocketAddr, timeout: Duration) -> Report {
+    let probe = DnsProbe {
+        transport: Transport::Udp,
+        name: "www.example.com".to_owned(),
+        receive: Some(Pattern("^192".to_owned())),
+    };
+    run(target, &probe, timeout).await
+}
+
+fn why(report: &Report) -> &str {
+    match &report.outcome {
+        Outcome::Down(reason) => reason.as_str(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_question_is_asked_again_with_the_same_identifier() {
+    for host in ["127.0.0.1", "::1"] {
+        let mut first = None;
+        let target = serve(host, move |question| {
+            match first.replace(question.to_vec()) {
+                // An empty datagram answers nothing.
+                None => Vec::new(),
+                Some(before) if before == question => with_id(A, message_id(question)),
+                Some(_) => with_id(NXDOMAIN, message_id(question)),
+            }
+        });
+        let report = ask(target, Duration::from_secs(10)).await;
+        assert_eq!(report.outcome, Outcome::Up);
+        assert!(
+            report.phases.total >= Duration::from_secs(1),
+            "asked again at once"
+        );
+    }
+}
+
+fn message_id(message: &[u8]) -> u16 {
+    u16::from_be_bytes([message[0], message[1]])
+}
+
+#[tokio::test]
+async fn the_deadline_tells_of_answers_that_did_not_count() {
+    let target = serve("127.0.0.1", |question| {
+        with_id(A, message_id(question).wrapping_add(1))
+    });
+    let report = ask(target, Duration::from_millis(300)).await;
+    assert_eq!(
+        why(&report),
+        "no answer within 0.3 s; what came has another identifier than the question"
+    );
+}
+
+#[tokio::test]
+async fn a_truncated_answer_without_tcp_says_both() {
+    let target = serve("::1", |question| {
+        with_id(&response(0x0200, 1, b""), message_id(question))
+    });
+    let report = ask(target, Duration::from_secs(10)).await;
+    assert_eq!(
+        why(&report),
+        "the answer was truncated over UDP, and over TCP: connection refused"
+    );
+}
+
 proptest! {
     #[test]
     fn pieces_change_nothing(cuts in prop::collection::vec(0..200_usize, 0..6)) {

@@ -86,6 +86,19 @@ fn passwords_are_hidden_as_in_the_standard() {
         packet::hide(b"arctangent", b"xyzzy5461", &authenticator),
         hidden
     );
+    // Each block hides the next one; this was worked out by another program.
+    let long = packet::hide(
+        b"a password of more than 32 bytes!",
+        b"testing-secret",
+        &[7; 16],
+    );
+    let long = long
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    assert_eq!(
+        long,
+        "5651582130698b7bdcf4be96de91d2049b226006b918d1a976cb398eb88d862a2f48f1c9ff3ab2381b68e822f2897344"
+    );
     for (length, blocks) in [(0, 1), (1, 1), (16, 1), (17, 2), (128, 8)] {
         let hidden = packet::hide(&vec![b'x'; length], b"s", &authenticator);
         assert_eq!(hidden.len(), blocks * 16, "{length}");
