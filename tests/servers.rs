@@ -7,23 +7,40 @@
 //! The programs are Debian packages of `scripts/lib/packages`; one that is missing fails
 //! its test.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that fails may panic and say why"
+)]
 #![expect(unreachable_pub, reason = "a test program exports nothing")]
 
-#[path = "servers/fixture.rs"]
-mod fixture;
-
+#[path = "servers/apache2.rs"]
+mod apache2;
 #[path = "servers/dovecot.rs"]
 mod dovecot;
+#[path = "servers/fixture.rs"]
+mod fixture;
+#[path = "servers/freeradius.rs"]
+mod freeradius;
+#[path = "servers/kamailio.rs"]
+mod kamailio;
 #[path = "servers/leafnode.rs"]
 mod leafnode;
-#[path = "servers/postfix.rs"]
-mod postfix;
-#[path = "servers/vsftpd.rs"]
-mod vsftpd;
 #[path = "servers/mariadb.rs"]
 mod mariadb;
+#[path = "servers/nginx.rs"]
+mod nginx;
+#[path = "servers/postfix.rs"]
+mod postfix;
 #[path = "servers/postgresql.rs"]
 mod postgresql;
+#[path = "servers/silent.rs"]
+mod silent;
 #[path = "servers/slapd.rs"]
 mod slapd;
+#[path = "servers/squid.rs"]
+mod squid;
+#[path = "servers/unbound.rs"]
+mod unbound;
+#[path = "servers/vsftpd.rs"]
+mod vsftpd;

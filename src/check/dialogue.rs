@@ -149,7 +149,8 @@ pub(super) fn conclude(trace: Trace, verdict: Verdict) -> Report {
     }
 }
 
-async fn converse(
+/// Connects and talks until there is a verdict.
+pub(super) async fn converse(
     target: SocketAddr,
     tls: bool,
     dialogue: &mut impl Dialogue,

@@ -44,7 +44,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
             config_show(&file, node.as_deref(), format)
         }
         Command::Config(args::Config::Schema) => {
-            print_out(&config::directord::schema())?;
+            print_out(&directord::schema())?;
             Ok(Exit::Success)
         }
         Command::Config(args::Config::Convert { file }) => config_convert(&file),

@@ -1,7 +1,7 @@
 //! A real server program on loopback, and what happens to it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::fs::{self, Permissions};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub fn self_signed(directory: &Path) {
         ("key.pem", signed.signing_key.serialize_pem()),
     ];
     for (name, text) in files {
-        std::fs::write(directory.join(name), text).unwrap();
+        fs::write(directory.join(name), text).unwrap();
     }
 }
 

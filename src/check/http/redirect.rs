@@ -91,7 +91,9 @@ fn is_same_server(target: SocketAddr, probe: &HttpProbe, authority: &str) -> boo
     if authority.contains('@') {
         return false;
     }
-    if authority.eq_ignore_ascii_case(&probe.host) && split_port(authority).1.is_some() {
+    // Servers build such URLs from the Host they were asked by; behind another port than
+    // that of the virtual service they cannot know better.
+    if authority.eq_ignore_ascii_case(&probe.host) {
         return true;
     }
     let default_port = if probe.tls { 443 } else { 80 };
@@ -261,7 +263,11 @@ mod tests {
         let follows =
             |host: &str, location: &str| follow(target, &probe("/", host), location).is_ok();
         assert!(follows("[2001:db8::7]", "http://[2001:DB8:0::7]:8080/x"));
-        assert!(!follows("[2001:db8::7]", "http://[2001:db8::7]/x"));
+        assert!(!follows("[2001:db8::7]", "http://[2001:DB8::7:0]/x"));
+        assert!(!follows("www.example.com", "http://[2001:db8::7]/x"));
+        // As it was asked for.
+        assert!(follows("[2001:db8::7]", "http://[2001:db8::7]/x"));
+        assert!(follows("www.example.com", "http://www.example.com/x"));
         assert!(follows("www.example.com:80", "http://www.example.com:80/x"));
         assert!(follows(
             "www.example.com:80",

@@ -162,26 +162,6 @@ fn on_off_and_none_check_nothing() {
     assert_eq!(config.services[0].reals[0].check, RealCheck::Always);
 }
 
-#[test]
-fn services_that_are_not_spoken_are_refused_only_where_they_would_be() {
-    let text = |lines: &str| format!("virtual=192.0.2.100:25\n\treal=192.0.2.21:25 masq\n{lines}");
-    refuses(
-        text(""),
-        1,
-        "check for service smtp is not available in this version",
-    );
-    refuses(text("\tchecktype=3\n"), 1, "check for service smtp");
-    refuses(text("\tservice=ftp\n"), 3, "check for service ftp");
-    let help = rejected(text(""))[0].help.clone();
-    assert_eq!(
-        help.as_deref(),
-        Some("use checktype=connect, ping or external")
-    );
-    for kind in ["connect", "ping", "external", "on", "off"] {
-        clean(text(&format!("\tchecktype={kind}\n\tservice=smtp\n")));
-    }
-}
-
 fn http(address: &str, real: &str, lines: &str) -> (Check, crate::model::HttpProbe) {
     let check = run(address, real, lines);
     let ProbeKind::Http(http) = probe(check.clone()).kind else {
