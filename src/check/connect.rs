@@ -1,17 +1,18 @@
-//! A TCP connection is accepted; it is closed at once, nothing is sent.
+//! A TCP connection is accepted; it is closed at once, nothing is sent but a PROXY header
+//! if asked.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Outcome, Report};
 
-pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let outcome = match timeout_at(trace.deadline(), TcpStream::connect(target)).await {
+    let deadline = trace.deadline();
+    let outcome = match timeout_at(deadline, route.connect(&mut trace)).await {
         Ok(Ok(_connection)) => {
             trace.connected(false);
             Outcome::Up

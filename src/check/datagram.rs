@@ -3,13 +3,13 @@
 //! A question is asked again when no answer comes: a lost datagram is no failed server.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use super::dialogue::{Turn, Verdict, Words};
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Fault, Outcome, Reason, Report};
 
@@ -33,11 +33,11 @@ pub trait Query: Send {
     fn doubt(&self) -> Option<String>;
 }
 
-/// Asks `target`.
-pub(super) async fn run(target: SocketAddr, mut query: impl Query, timeout: Duration) -> Report {
+/// Asks a server.
+pub(super) async fn run(route: Route<'_>, mut query: impl Query, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
     let deadline = trace.deadline();
-    let exchange = exchange(target, &mut query, timeout, &mut trace);
+    let exchange = exchange(route, &mut query, timeout, &mut trace);
     let ended = timeout_at(deadline, exchange).await;
     conclude(ended, query.doubt(), trace)
 }
@@ -64,17 +64,12 @@ pub(super) fn conclude(
 
 /// Asks until there is a verdict.
 pub(super) async fn exchange(
-    target: SocketAddr,
+    route: Route<'_>,
     query: &mut impl Query,
     timeout: Duration,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
-    let any: IpAddr = match target {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(target).await?;
+    let socket = route.datagrams()?;
     trace.asking();
     let mut question = query.ask(socket.local_addr()?);
     // A short time-out has room for a second attempt, too.

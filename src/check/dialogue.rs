@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::Bytes;
+use super::socket::Route;
 use super::tls;
 use super::trace::Trace;
 use crate::model::{Outcome, Reason, Report};
@@ -123,16 +123,16 @@ impl Verdict {
     }
 }
 
-/// Carries out a conversation with `target`.
+/// Carries out a conversation with a server.
 pub(super) async fn run(
-    target: SocketAddr,
+    route: Route<'_>,
     tls: bool,
     mut dialogue: impl Dialogue,
     timeout: Duration,
 ) -> Report {
     let mut trace = Trace::new(timeout);
     let deadline = trace.deadline();
-    let conversation = converse(target, tls, &mut dialogue, &mut trace);
+    let conversation = converse(route, tls, &mut dialogue, &mut trace);
     let held = timeout_at(deadline, conversation).await;
     match held {
         Ok(Ok(verdict)) => conclude(trace, verdict),
@@ -151,12 +151,12 @@ pub(super) fn conclude(trace: Trace, verdict: Verdict) -> Report {
 
 /// Connects and talks until there is a verdict.
 pub(super) async fn converse(
-    target: SocketAddr,
+    route: Route<'_>,
     tls: bool,
     dialogue: &mut impl Dialogue,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
-    let mut stream = TcpStream::connect(target).await?;
+    let mut stream = route.connect(trace).await?;
     let local = stream.local_addr()?;
     trace.connected(tls);
     if !tls {
@@ -166,7 +166,7 @@ pub(super) async fn converse(
         }
         trace.securing();
     }
-    let stream = tls::connect(stream, &target.ip().to_string()).await?;
+    let stream = tls::connect(stream, &route.target.ip().to_string()).await?;
     trace.tls_ready();
     let turn = if tls {
         dialogue.begin(local)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::socket::Refused;
 use crate::model::{Fault, Outcome, Reason};
 
 /// How far an exchange over a connection has come.
@@ -71,22 +72,23 @@ pub fn no_socket(error: &io::Error) -> Outcome {
 /// prohibited" arrives (`net/ipv6/icmp.c`, `tab_unreach`). A missing route is the
 /// server's: what the director cannot reach it cannot forward to either.
 fn is_ours(error: &io::Error) -> bool {
-    matches!(
-        errno(error),
-        Some(
-            Errno::EMFILE
-                | Errno::ENFILE
-                | Errno::ENOMEM
-                | Errno::ENOBUFS
-                | Errno::EADDRNOTAVAIL
-                | Errno::EADDRINUSE
-                | Errno::EAGAIN
-                | Errno::EPERM
-                | Errno::EAFNOSUPPORT
-                | Errno::EPROTONOSUPPORT
-                | Errno::EINVAL
+    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+        || matches!(
+            errno(error),
+            Some(
+                Errno::EMFILE
+                    | Errno::ENFILE
+                    | Errno::ENOMEM
+                    | Errno::ENOBUFS
+                    | Errno::EADDRNOTAVAIL
+                    | Errno::EADDRINUSE
+                    | Errno::EAGAIN
+                    | Errno::EPERM
+                    | Errno::EAFNOSUPPORT
+                    | Errno::EPROTONOSUPPORT
+                    | Errno::EINVAL
+            )
         )
-    )
 }
 
 fn errno(error: &io::Error) -> Option<Errno> {

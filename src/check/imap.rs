@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::reply::Reader;
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Fault, ImapProbe, Login, Outcome, Report};
 
 /// Before closing; every other command has a tag of its own.
 const GOODBYE: &str = "z LOGOUT\r\n";
 
-pub(super) async fn run(target: SocketAddr, probe: &ImapProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &ImapProbe, timeout: Duration) -> Report {
     match Imap::new(probe.login.as_ref()) {
-        Ok(imap) => dialogue::run(target, probe.tls, imap, timeout).await,
+        Ok(imap) => dialogue::run(route, probe.tls, imap, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -18,6 +18,7 @@
 
 use std::net::SocketAddr;
 
+use self::socket::Route;
 use crate::model::{Probe, ProbeKind, Report};
 
 pub mod datagram;
@@ -32,14 +33,19 @@ pub mod nntp;
 pub mod pattern;
 pub mod pop;
 pub mod radius;
+pub mod redis;
 pub mod sip;
 pub mod smtp;
+pub mod socket;
 pub mod sql;
+pub mod steps;
+pub mod udp;
 
 mod connect;
 mod external;
 mod lines;
 mod ping;
+mod proxy;
 mod reply;
 mod simpletcp;
 mod tls;
@@ -54,22 +60,26 @@ pub use external::{Program, execute};
 /// Needs a tokio runtime with time and I/O enabled. Dropping the future gives the probe
 /// up: sockets are closed, programs and what they started are killed.
 pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
+    let route = Route::new(target, probe);
     match &probe.kind {
-        ProbeKind::Connect => connect::run(target, probe.timeout).await,
-        ProbeKind::Ping { attempts } => ping::run(target.ip(), *attempts, probe.timeout).await,
-        ProbeKind::Http(http) => http::run(target, http, probe.timeout).await,
-        ProbeKind::SimpleTcp(simple) => simpletcp::run(target, simple, probe.timeout).await,
+        ProbeKind::Connect => connect::run(route, probe.timeout).await,
+        ProbeKind::Ping { attempts } => ping::run(route, *attempts, probe.timeout).await,
+        ProbeKind::Http(http) => http::run(route, http, probe.timeout).await,
+        ProbeKind::SimpleTcp(simple) => simpletcp::run(route, simple, probe.timeout).await,
         ProbeKind::External(external) => external::run(external, probe.timeout).await,
-        ProbeKind::Ftp(ftp) => ftp::run(target, ftp, probe.timeout).await,
-        ProbeKind::Smtp(_) => smtp::run(target, probe.timeout).await,
-        ProbeKind::Pop(pop) => pop::run(target, pop, probe.timeout).await,
-        ProbeKind::Imap(imap) => imap::run(target, imap, probe.timeout).await,
-        ProbeKind::Nntp => nntp::run(target, probe.timeout).await,
-        ProbeKind::Ldap(ldap) => ldap::run(target, ldap, probe.timeout).await,
-        ProbeKind::Dns(dns) => dns::run(target, dns, probe.timeout).await,
-        ProbeKind::Sql(sql) => sql::run(target, sql, probe.timeout).await,
-        ProbeKind::Radius(radius) => radius::run(target, radius, probe.timeout).await,
-        ProbeKind::Sip(sip) => sip::run(target, sip, probe.timeout).await,
+        ProbeKind::Ftp(ftp) => ftp::run(route, ftp, probe.timeout).await,
+        ProbeKind::Smtp(_) => smtp::run(route, probe.timeout).await,
+        ProbeKind::Pop(pop) => pop::run(route, pop, probe.timeout).await,
+        ProbeKind::Imap(imap) => imap::run(route, imap, probe.timeout).await,
+        ProbeKind::Nntp => nntp::run(route, probe.timeout).await,
+        ProbeKind::Ldap(ldap) => ldap::run(route, ldap, probe.timeout).await,
+        ProbeKind::Dns(dns) => dns::run(route, dns, probe.timeout).await,
+        ProbeKind::Sql(sql) => sql::run(route, sql, probe.timeout).await,
+        ProbeKind::Radius(radius) => radius::run(route, radius, probe.timeout).await,
+        ProbeKind::Sip(sip) => sip::run(route, sip, probe.timeout).await,
+        ProbeKind::Redis(redis) => redis::run(route, redis, probe.timeout).await,
+        ProbeKind::Dialogue(dialogue) => steps::run(route, dialogue, probe.timeout).await,
+        ProbeKind::Udp(udp) => udp::run(route, udp, probe.timeout).await,
     }
 }
 

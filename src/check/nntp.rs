@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::dialogue::{self, Dialogue, Turn, Verdict};
 use super::reply::{Manner, Reader};
+use super::socket::Route;
 use crate::model::Report;
 
-pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
-    dialogue::run(target, false, Nntp::new(), timeout).await
+pub(super) async fn run(route: Route<'_>, timeout: Duration) -> Report {
+    dialogue::run(route, false, Nntp::new(), timeout).await
 }
 
 /// The conversation.

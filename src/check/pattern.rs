@@ -65,6 +65,16 @@ impl Matcher {
         self.regex.is_match(text).map_err(|_error| TooHard)
     }
 
+    /// Where the first match ends; `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Matcher::is_match`].
+    pub fn end_of_match(&self, text: &[u8]) -> Result<Option<usize>, TooHard> {
+        let found = self.regex.find(text).map_err(|_error| TooHard)?;
+        Ok(found.map(|found| found.end()))
+    }
+
     /// Whether a search takes time proportional to the text.
     pub fn is_linear(&self) -> bool {
         self.shape <= Shape::Linear

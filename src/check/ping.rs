@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! One socket and one receiving thread per family serve every ping check of the process:
+//! One socket and one receiving thread per family and way serve every ping check of the process:
 //! a raw socket hears every echo reply of the host, so one per check would cost the
 //! square of their number. A raw socket needs `CAP_NET_RAW`; without it the kernel's
 //! datagram ICMP socket is tried, which `net.ipv4.ping_group_range` opens to groups.
@@ -11,7 +11,7 @@
 //! payload agree, half of which cannot be guessed. (A datagram socket has its identifier
 //! rewritten by the kernel, both ways.)
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -24,15 +24,17 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::{self, Seconds};
+use super::socket::{self, Route};
 use super::trace::Trace;
-use crate::model::{Family, Fault, Outcome, Reason, Report};
+use crate::model::{Family, Fault, Outcome, Reason, Report, Way};
 
 /// Bytes of an echo message: 8 of header, 56 of payload, as every `ping` sends.
 const MESSAGE: usize = 64;
 
-pub(super) async fn run(target: IpAddr, attempts: u32, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, attempts: u32, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let echo = match Echo::of(Family::of(target)) {
+    let target = route.target.ip();
+    let echo = match Echo::of(Family::of(target), route.way) {
         Ok(echo) => echo,
         Err(error) => return trace.report(no_icmp(&error), ""),
     };
@@ -71,7 +73,19 @@ fn no_icmp(error: &io::Error) -> Outcome {
     fault::no_socket(error)
 }
 
-/// The process's echo requester of one family.
+/// How long a requester with a way of its own stays without use.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a requester is for.
+type Key = (Family, Option<Way>);
+
+/// The requesters that are open.
+fn open_requesters() -> MutexGuard<'static, BTreeMap<Key, Arc<Echo>>> {
+    static OPEN: Mutex<BTreeMap<Key, Arc<Echo>>> = Mutex::new(BTreeMap::new());
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The process's echo requester of one family and way.
 struct Echo {
     socket: UdpSocket,
     family: Family,
@@ -93,25 +107,25 @@ struct Waiting {
 }
 
 impl Echo {
-    /// The requester of a family, opened by the first who needs it. A failure is not
-    /// remembered.
-    fn of(family: Family) -> io::Result<Arc<Self>> {
-        static OPEN: Mutex<[Option<Arc<Echo>>; 2]> = Mutex::new([None, None]);
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = &mut open[usize::from(family == Family::V6)];
-        if let Some(echo) = slot {
+    /// The requester of a family and way, opened by the first who needs it. A failure is
+    /// not remembered, so that what was missing is found when it comes.
+    fn of(family: Family, way: Option<&Way>) -> io::Result<Arc<Self>> {
+        let key = (family, way.cloned());
+        let mut open = open_requesters();
+        if let Some(echo) = open.get(&key) {
             return Ok(Arc::clone(echo));
         }
-        let echo = Arc::new(Self::open(family)?);
+        let echo = Arc::new(Self::open(family, way)?);
         let receiver = Arc::clone(&echo);
+        let own = key.clone();
         std::thread::Builder::new()
             .name("ping".to_owned())
-            .spawn(move || receiver.receive())?;
-        *slot = Some(Arc::clone(&echo));
+            .spawn(move || receiver.receive(&own))?;
+        open.insert(key, Arc::clone(&echo));
         Ok(echo)
     }
 
-    fn open(family: Family) -> io::Result<Self> {
+    fn open(family: Family, way: Option<&Way>) -> io::Result<Self> {
         let (domain, protocol) = match family {
             Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
             Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
@@ -124,6 +138,14 @@ impl Echo {
             ),
             Err(error) => return Err(error),
         };
+        if let Some(way) = way {
+            let any = match family {
+                Family::V4 => IpAddr::from([0; 4]),
+                Family::V6 => IpAddr::from([0; 16]),
+            };
+            socket::prepare_raw(&socket, way, SocketAddr::new(any, 0))?;
+            socket.set_read_timeout(Some(IDLE))?;
+        }
         // A full send buffer must not hold a runtime thread.
         socket.set_write_timeout(Some(Duration::from_millis(10)))?;
         Ok(Self {
@@ -165,12 +187,21 @@ impl Echo {
         }
     }
 
-    /// Hands every reply to the one who waits for it, for ever.
-    fn receive(&self) {
+    /// Hands every reply to the one who waits for it: for ever, or as long as a way of its
+    /// own is in use.
+    fn receive(self: &Arc<Self>, own: &Key) {
         let mut buffer = [0; 2048];
         loop {
             match self.socket.recv_from(&mut buffer) {
                 Ok((count, source)) => self.take(&buffer[..count], source.ip()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut open = open_requesters();
+                    // The list's and the thread's own; a probe would have a third.
+                    if Arc::strong_count(self) == 2 {
+                        open.remove(own);
+                        return;
+                    }
+                }
                 // Nothing is lost but a reply; do not spin on a lasting error.
                 Err(_error) => std::thread::sleep(Duration::from_millis(50)),
             }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::reply::{Reader, speakable};
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Fault, Login, Outcome, PopProbe, Report};
 
-pub(super) async fn run(target: SocketAddr, probe: &PopProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &PopProbe, timeout: Duration) -> Report {
     match Pop::new(probe.login.as_ref()) {
-        Ok(pop) => dialogue::run(target, probe.tls, pop, timeout).await,
+        Ok(pop) => dialogue::run(route, probe.tls, pop, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -3,19 +3,18 @@
 //! The sending side is closed after the request, as ldirectord does; servers that answer
 //! at end of input rely on it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::lines::{Lines, Verdict};
 use super::pattern;
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Outcome, Report, SimpleTcpProbe};
 
-pub(super) async fn run(target: SocketAddr, probe: &SimpleTcpProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &SimpleTcpProbe, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
     let matcher = match probe.receive.as_ref().map(pattern::compile).transpose() {
         Ok(matcher) => matcher,
@@ -23,7 +22,7 @@ pub(super) async fn run(target: SocketAddr, probe: &SimpleTcpProbe, timeout: Dur
     };
     let mut lines = Lines::new(matcher);
     let deadline = trace.deadline();
-    let exchange = exchange(target, &probe.send, &mut lines, &mut trace);
+    let exchange = exchange(route, &probe.send, &mut lines, &mut trace);
     let verdict = match timeout_at(deadline, exchange).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(error)) => return trace.fail(&error),
@@ -36,12 +35,12 @@ pub(super) async fn run(target: SocketAddr, probe: &SimpleTcpProbe, timeout: Dur
 }
 
 async fn exchange(
-    target: SocketAddr,
+    route: Route<'_>,
     request: &[u8],
     lines: &mut Lines,
     trace: &mut Trace,
 ) -> std::io::Result<Verdict> {
-    let mut stream = TcpStream::connect(target).await?;
+    let mut stream = route.connect(trace).await?;
     trace.connected(false);
     trace.sent(request);
     stream.write_all(request).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::reply::{Manner, Reader, Reply};
+use super::socket::Route;
 use crate::model::Report;
 
 /// How ldirectord introduces itself.
@@ -16,8 +17,8 @@ const NAME: &str = "localhost.localdomain";
 /// "Service not available, closing transmission channel" (RFC 5321 §3.8).
 const CLOSING: u16 = 421;
 
-pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
-    dialogue::run(target, false, Smtp::new(), timeout).await
+pub(super) async fn run(route: Route<'_>, timeout: Duration) -> Report {
+    dialogue::run(route, false, Smtp::new(), timeout).await
 }
 
 /// The conversation.

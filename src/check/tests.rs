@@ -380,7 +380,7 @@ async fn simpletcp_sends_half_closes_and_matches_a_line() {
 }
 
 async fn probe(target: SocketAddr, kind: ProbeKind, timeout: Duration) -> Report {
-    run(target, &Probe { kind, timeout }).await
+    run(target, &Probe::new(kind, timeout)).await
 }
 
 async fn http(target: SocketAddr, receive: Option<&str>, timeout: Duration) -> Report {

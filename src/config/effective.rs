@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Endpoint, Port};
-use crate::model::{Check, Destination, Forwarding, HttpMethod, Pattern, Service, ServiceKey};
+use crate::model::{
+    Check, Destination, DnsKind, Forwarding, HttpMethod, Pattern, Service, ServiceKey, Transport,
+    Way,
+};
 
 /// Line of the file that something comes from; 0 for a default. Two configurations
 /// that differ only in layout are equal, so this takes no part in comparison.
@@ -336,7 +339,7 @@ pub struct CheckSettings {
     pub ping_attempts: u32,
     /// Program of external checks.
     pub command: String,
-    /// Request sent, beginning with `/`.
+    /// Request sent, behind a `/`: see [`CheckSettings::written_request`].
     pub request: String,
     /// Expected in the answer; `None` accepts every answer.
     pub receive: Option<Pattern>,
@@ -352,6 +355,34 @@ pub struct CheckSettings {
     pub database: Option<String>,
     /// RADIUS secret.
     pub secret: Option<String>,
+    /// How checks leave this host; `None` leaves it to the routing table.
+    pub way: Option<Arc<Way>>,
+    /// Type of DNS records asked for.
+    pub dns_kind: Option<DnsKind>,
+    /// How name servers are asked, whatever the virtual service's protocol.
+    pub dns_transport: Option<Transport>,
+    /// Steps of a dialogue in their order.
+    pub steps: Vec<WrittenStep>,
+}
+
+impl CheckSettings {
+    /// The request without the slash that only stands in front of it.
+    pub fn written_request(&self) -> &str {
+        if self.service.is_beyond() {
+            &self.request[1..]
+        } else {
+            &self.request
+        }
+    }
+}
+
+/// A step of a dialogue as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrittenStep {
+    /// Text to send, with escapes that are known to be right.
+    Send(String),
+    /// What is waited for.
+    Expect(Pattern),
 }
 
 /// Values of `checktype`.
@@ -394,8 +425,11 @@ impl fmt::Display for CheckType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceType(usize);
 
+/// Services that ldirectord knows; those behind them are our own.
+const KNOWN: usize = 21;
+
 /// Names with the port that stands for each.
-const SERVICES: [(&str, Option<u16>); 21] = [
+const SERVICES: [(&str, Option<u16>); KNOWN + 3] = [
     ("none", None),
     ("simpletcp", None),
     ("http", Some(80)),
@@ -417,6 +451,9 @@ const SERVICES: [(&str, Option<u16>); 21] = [
     ("sip", Some(5060)),
     ("smtp", Some(25)),
     ("submission", Some(587)),
+    ("dialogue", None),
+    ("redis", Some(6379)),
+    ("udp", None),
 ];
 
 impl ServiceType {
@@ -439,9 +476,15 @@ impl ServiceType {
             .map(Self)
     }
 
-    /// The service that a port stands for; `none` for an unknown one.
+    /// Whether ldirectord does not know it.
+    pub fn is_beyond(self) -> bool {
+        self.0 >= KNOWN
+    }
+
+    /// The service that a port stands for, of those that ldirectord knows; `none` for an
+    /// unknown one.
     pub fn of_port(port: u16) -> Self {
-        SERVICES
+        SERVICES[..KNOWN]
             .iter()
             .position(|(_, known)| *known == Some(port))
             .map_or(Self::NONE, Self)

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::effective::{
     CheckSettings, Config, Fallback, GlobalFallback, Globals, Mail, Phases, RealServer,
-    VirtualService,
+    VirtualService, WrittenStep,
 };
 use super::ldirectord::reads_back;
-use crate::model::{Family, HttpMethod, SchedulerFlags, ServiceKey};
+use crate::model::{DnsKind, Family, HttpMethod, SchedulerFlags, ServiceKey, Transport, Way};
 
 /// Canonical `ldirectord.cf` text.
 pub fn to_ldirectord_cf(config: &Config) -> String {
@@ -282,7 +282,7 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
         text.local("checkport", port);
     }
     if check.request != "/" {
-        text.local("request", Quoted(&check.request));
+        text.local("request", Quoted(check.written_request()));
     }
     if let Some(receive) = &check.receive {
         text.local("receive", Quoted(&receive.0));
@@ -300,6 +300,42 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
         if let Some(value) = value {
             text.local(name, Quoted(value));
         }
+    }
+    beyond(text, check);
+}
+
+/// What ldirectord has no words for.
+fn beyond(text: &mut Text, check: &CheckSettings) {
+    let dns_kind = check.dns_kind.map(DnsKind::word);
+    let dns_transport = check.dns_transport.map(Transport::word);
+    for (name, word) in [("dnstype", dns_kind), ("dnstransport", dns_transport)] {
+        if let Some(word) = word {
+            text.local(name, word);
+        }
+    }
+    for step in &check.steps {
+        match step {
+            WrittenStep::Send(bytes) => text.local("send", Quoted(bytes)),
+            WrittenStep::Expect(pattern) => text.local("expect", Quoted(&pattern.0)),
+        }
+    }
+    if let Some(way) = &check.way {
+        self::way(text, way);
+    }
+}
+
+fn way(text: &mut Text, way: &Way) {
+    if let Some(source) = way.source {
+        text.local("checksource", source);
+    }
+    if let Some(interface) = &way.interface {
+        text.local("checkinterface", interface);
+    }
+    if let Some(mark) = way.mark {
+        text.local("checkmark", mark);
+    }
+    if let Some(proxy) = way.proxy {
+        text.local("proxyprotocol", proxy.number());
     }
 }
 

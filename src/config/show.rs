@@ -27,10 +27,13 @@ use serde::Serialize;
 
 use super::effective::{
     CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
-    RealServer, VirtualService,
+    RealServer, VirtualService, WrittenStep,
 };
 use super::names::Endpoint;
-use crate::model::{Check, Interpreter, Login, Method, Pattern, Probe, ProbeKind};
+use crate::model::{
+    Check, DialogueStep, DnsKind, Interpreter, Login, Method, Pattern, Probe, ProbeKind, Transport,
+    Way,
+};
 
 /// The effective configuration as YAML.
 pub fn to_yaml(config: &Config) -> String {
@@ -297,6 +300,55 @@ struct CheckView<'a> {
     password: Option<&'static str>,
     database: Option<&'a str>,
     secret: Option<&'static str>,
+    dns_type: Option<&'static str>,
+    dns_transport: Option<&'static str>,
+    dialogue: Option<Vec<StepView<'a>>>,
+    #[serde(flatten)]
+    way: WayView<'a>,
+}
+
+/// A step of a dialogue as written.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum StepView<'a> {
+    Send(std::borrow::Cow<'a, str>),
+    Expect(&'a str),
+}
+
+impl<'a> StepView<'a> {
+    fn written(step: &'a WrittenStep) -> Self {
+        match step {
+            WrittenStep::Send(text) => Self::Send(text.into()),
+            WrittenStep::Expect(pattern) => Self::Expect(&pattern.0),
+        }
+    }
+
+    fn of(step: &'a DialogueStep) -> Self {
+        match step {
+            DialogueStep::Send(bytes) => Self::Send(String::from_utf8_lossy(bytes)),
+            DialogueStep::Expect(pattern) => Self::Expect(&pattern.0),
+        }
+    }
+}
+
+/// How a check leaves this host.
+#[derive(Serialize, Default)]
+struct WayView<'a> {
+    source: Option<std::net::IpAddr>,
+    interface: Option<&'a str>,
+    mark: Option<u32>,
+    proxy_protocol: Option<u32>,
+}
+
+impl<'a> WayView<'a> {
+    fn of(way: &'a Way) -> Self {
+        Self {
+            source: way.source,
+            interface: way.interface.as_ref().map(|name| name.as_str()),
+            mark: way.mark,
+            proxy_protocol: way.proxy.map(|proxy| proxy.number()),
+        }
+    }
 }
 
 impl<'a> CheckView<'a> {
@@ -310,7 +362,7 @@ impl<'a> CheckView<'a> {
             interval_s: check.interval.as_secs(),
             ping_attempts: check.ping_attempts,
             command: &check.command,
-            request: &check.request,
+            request: check.written_request(),
             receive: check.receive.as_ref().map(|receive| receive.0.as_str()),
             http_method: check.http_method.word(),
             virtual_host: check.virtual_host.as_deref(),
@@ -318,6 +370,13 @@ impl<'a> CheckView<'a> {
             password: check.password.as_ref().map(|_| MASK),
             database: check.database.as_deref(),
             secret: check.secret.as_ref().map(|_| MASK),
+            dns_type: check.dns_kind.map(DnsKind::word),
+            dns_transport: check.dns_transport.map(Transport::word),
+            dialogue: match &check.steps[..] {
+                [] => None,
+                steps => Some(steps.iter().map(StepView::written).collect()),
+            },
+            way: check.way.as_deref().map(WayView::of).unwrap_or_default(),
         }
     }
 }
@@ -408,6 +467,8 @@ impl<'a> RealCheckView<'a> {
 #[derive(Serialize)]
 struct ProbeView<'a> {
     timeout_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way: Option<WayView<'a>>,
     #[serde(flatten)]
     kind: KindView<'a>,
 }
@@ -460,6 +521,8 @@ enum KindView<'a> {
     Dns {
         transport: &'static str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        r#type: Option<&'static str>,
         receive: Option<&'a str>,
     },
     Sql {
@@ -474,6 +537,18 @@ enum KindView<'a> {
     Sip {
         transport: &'static str,
         login: Option<&'a str>,
+    },
+    Redis {
+        login: Option<&'a str>,
+        command: &'a str,
+        receive: Option<&'a str>,
+    },
+    Dialogue {
+        steps: Vec<StepView<'a>>,
+    },
+    Udp {
+        send: String,
+        receive: Option<&'a str>,
     },
 }
 
@@ -535,6 +610,7 @@ impl<'a> ProbeView<'a> {
             ProbeKind::Dns(dns) => KindView::Dns {
                 transport: dns.transport.word(),
                 name: &dns.name,
+                r#type: dns.kind.map(DnsKind::word),
                 receive: text(dns.receive.as_ref()),
             },
             ProbeKind::Sql(sql) => KindView::Sql {
@@ -550,9 +626,22 @@ impl<'a> ProbeView<'a> {
                 transport: sip.transport.word(),
                 login: sip.login.as_deref(),
             },
+            ProbeKind::Redis(redis) => KindView::Redis {
+                login: name(redis.login.as_ref()),
+                command: &redis.command,
+                receive: text(redis.receive.as_ref()),
+            },
+            ProbeKind::Dialogue(dialogue) => KindView::Dialogue {
+                steps: dialogue.steps.iter().map(StepView::of).collect(),
+            },
+            ProbeKind::Udp(udp) => KindView::Udp {
+                send: String::from_utf8_lossy(&udp.send).into_owned(),
+                receive: text(udp.receive.as_ref()),
+            },
         };
         Self {
             timeout_s: probe.timeout.as_secs_f64(),
+            way: probe.way.as_deref().map(WayView::of),
             kind,
         }
     }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::protocol::{
     DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
 };
+use super::talk::{DialogueProbe, RedisProbe, UdpProbe};
+use super::way::Way;
 
 /// A health check, identified by all that can influence its result: two destinations
 /// with equal checks share one.
@@ -54,6 +57,19 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// Deadline for the whole exchange, from its start.
     pub timeout: Duration,
+    /// How it leaves this host; `None` leaves that to the routing table.
+    pub way: Option<Arc<Way>>,
+}
+
+impl Probe {
+    /// A probe that leaves as the routing table says.
+    pub fn new(kind: ProbeKind, timeout: Duration) -> Self {
+        Self {
+            kind,
+            timeout,
+            way: None,
+        }
+    }
 }
 
 /// The kinds of exchange.
@@ -93,6 +109,12 @@ pub enum ProbeKind {
     Radius(RadiusProbe),
     /// OPTIONS is answered with 200.
     Sip(SipProbe),
+    /// A Redis command is answered.
+    Redis(RedisProbe),
+    /// A conversation of several steps goes as expected.
+    Dialogue(DialogueProbe),
+    /// A datagram is answered, or at least not refused.
+    Udp(UdpProbe),
 }
 
 impl ProbeKind {
@@ -119,6 +141,9 @@ impl ProbeKind {
             Self::Sql(sql) => sql.database.word(),
             Self::Radius(_) => "radius",
             Self::Sip(_) => "sip",
+            Self::Redis(_) => "redis",
+            Self::Dialogue(_) => "dialogue",
+            Self::Udp(_) => "udp",
         }
     }
 }

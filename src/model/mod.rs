@@ -14,6 +14,8 @@ mod protocol;
 mod service;
 mod sync;
 mod table;
+mod talk;
+mod way;
 
 pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
@@ -35,3 +37,5 @@ pub use sync::{SyncDaemon, SyncRole, Timeouts};
 pub use table::{
     Counters, Entry, Info, ObservedDestination, ObservedService, ObservedTable, Table,
 };
+pub use talk::{DialogueProbe, DialogueStep, DnsKind, RedisProbe, UdpProbe};
+pub use way::{ProxyHeader, Way};

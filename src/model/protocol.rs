@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::check::Pattern;
+use super::talk::DnsKind;
 
 /// A password or shared secret: shown as `***`, compared and sorted like text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,12 +107,15 @@ pub struct LdapProbe {
 /// A name server answers (RFC 1035).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DnsProbe {
-    /// UDP, or TCP when the virtual service is TCP.
+    /// How it is asked.
     pub transport: Transport,
-    /// Name whose address is asked for, or an address whose name is.
+    /// Name that is asked for, or an address whose name is.
     pub name: String,
-    /// Expected in one of the addresses or names of the answer. Without it the check fails,
-    /// as in ldirectord.
+    /// Type of the records that are asked for; `None` asks a name for its addresses and an
+    /// address for its name.
+    pub kind: Option<DnsKind>,
+    /// Expected in the text of one of the records. Without it and without a type the check
+    /// fails, as in ldirectord.
     pub receive: Option<Pattern>,
 }
 

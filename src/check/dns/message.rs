@@ -6,6 +6,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::DnsKind as Kind;
+
 /// Longest name on the wire, in bytes (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 255;
 
@@ -27,8 +29,12 @@ const CLASS_IN: u16 = 1;
 pub(super) struct Name(Vec<u8>);
 
 impl Name {
-    /// Reads a name as people write it, with or without the last dot. `None`: it is none.
+    /// Reads a name as people write it, with or without the last dot, which alone is the
+    /// root. `None`: it is none.
     pub(super) fn read(text: &str) -> Option<Self> {
+        if text == "." {
+            return Some(Self(vec![0]));
+        }
         let text = text.strip_suffix('.').unwrap_or(text);
         let mut wire = Vec::with_capacity(text.len() + 2);
         for label in text.split('.') {
@@ -69,9 +75,12 @@ impl PartialEq for Name {
     }
 }
 
-/// As in zone files (RFC 1035 §5.1), without the last dot.
+/// As in zone files (RFC 1035 §5.1), without the last dot unless it is all there is.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == [0] {
+            return f.write_str(".");
+        }
         let mut rest = &self.0[..];
         let mut is_first = true;
         while let Some((&length, after)) = rest.split_first()
@@ -95,32 +104,18 @@ impl fmt::Display for Name {
     }
 }
 
-/// Types of records that are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// IPv4 address.
-    A,
-    /// IPv6 address.
-    Aaaa,
-    /// Name of an address.
-    Ptr,
-}
-
-impl Kind {
-    fn number(self) -> u16 {
-        match self {
-            Self::A => 1,
-            Self::Ptr => 12,
-            Self::Aaaa => 28,
-        }
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::Aaaa => "AAAA",
-            Self::Ptr => "PTR",
-        }
+/// The type on the wire (RFC 1035 §3.2.2, RFC 3596 §2.1, RFC 2782).
+fn number_of(kind: Kind) -> u16 {
+    match kind {
+        Kind::A => 1,
+        Kind::Ns => 2,
+        Kind::Cname => 5,
+        Kind::Soa => 6,
+        Kind::Ptr => 12,
+        Kind::Mx => 15,
+        Kind::Txt => 16,
+        Kind::Aaaa => 28,
+        Kind::Srv => 33,
     }
 }
 
@@ -132,7 +127,7 @@ pub(super) fn query(id: u16, name: &Name, kind: Kind) -> Vec<u8> {
         message.extend(field.to_be_bytes());
     }
     message.extend_from_slice(&name.0);
-    message.extend(kind.number().to_be_bytes());
+    message.extend(number_of(kind).to_be_bytes());
     message.extend(CLASS_IN.to_be_bytes());
     message
 }
@@ -146,7 +141,7 @@ pub(super) struct Answer {
     pub(super) code: u8,
     /// Name, type and class; not there in some errors.
     question: Option<(Name, u16, u16)>,
-    /// Addresses or names of the type that was asked for, as text.
+    /// Records of the type that was asked for, as text.
     pub(super) values: Vec<String>,
 }
 
@@ -155,7 +150,7 @@ impl Answer {
     pub(super) fn is_for(&self, name: &Name, kind: Kind) -> bool {
         match &self.question {
             Some((asked, number, class)) => {
-                asked == name && *number == kind.number() && *class == CLASS_IN
+                asked == name && *number == number_of(kind) && *class == CLASS_IN
             }
             None => self.code != 0,
         }
@@ -282,31 +277,55 @@ impl<'a> Reader<'a> {
         let _time_to_live = self.take(4)?;
         let length = usize::from(self.number()?);
         let begin = self.at;
-        let data = self.take(length)?;
-        if (number, class) != (kind.number(), CLASS_IN) {
+        self.take(length)?;
+        if (number, class) != (number_of(kind), CLASS_IN) {
             return Ok(None);
         }
-        let value = match kind {
-            Kind::A => {
-                let octets: [u8; 4] = data.try_into().map_err(|_| Malformed)?;
-                Ipv4Addr::from(octets).to_string()
-            }
-            Kind::Aaaa => {
-                let octets: [u8; 16] = data.try_into().map_err(|_| Malformed)?;
-                Ipv6Addr::from(octets).to_string()
-            }
-            Kind::Ptr => {
-                let mut inner = Reader {
-                    message: self.message,
-                    at: begin,
-                };
-                let name = inner.name()?;
-                if inner.at != self.at {
-                    return Err(Malformed);
-                }
-                name.to_string()
-            }
+        let mut data = Reader {
+            message: &self.message[..self.at],
+            at: begin,
         };
+        let value = data.value(kind)?;
+        if data.at != self.at {
+            return Err(Malformed);
+        }
         Ok(Some(value))
+    }
+
+    /// The data of a record as in zone files (RFC 1035 §3.3, RFC 2782), texts without
+    /// quotation marks.
+    fn value(&mut self, kind: Kind) -> Result<String, Malformed> {
+        Ok(match kind {
+            Kind::A => Ipv4Addr::from(self.octets::<4>()?).to_string(),
+            Kind::Aaaa => Ipv6Addr::from(self.octets::<16>()?).to_string(),
+            Kind::Cname | Kind::Ns | Kind::Ptr => self.name()?.to_string(),
+            Kind::Mx => format!("{} {}", self.number()?, self.name()?),
+            Kind::Srv => {
+                let [priority, weight, port] = [self.number()?, self.number()?, self.number()?];
+                format!("{priority} {weight} {port} {}", self.name()?)
+            }
+            Kind::Soa => {
+                let mut text = format!("{} {}", self.name()?, self.name()?);
+                for _ in 0..5 {
+                    text += &format!(" {}", u32::from_be_bytes(self.octets()?));
+                }
+                text
+            }
+            Kind::Txt => {
+                let mut text = String::new();
+                while self.at < self.message.len() {
+                    let length = usize::from(self.take(1)?[0]);
+                    text.extend(self.take(length)?.iter().map(|byte| match byte {
+                        b' '..=b'~' => char::from(*byte).to_string(),
+                        byte => format!("\\{byte:03}"),
+                    }));
+                }
+                text
+            }
+        })
+    }
+
+    fn octets<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed)
     }
 }

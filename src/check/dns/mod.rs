@@ -1,7 +1,7 @@
 //! A name server answers: `service=dns` (RFC 1035).
 //!
-//! A name is asked for its A records and, when none of them is the expected one, for its
-//! AAAA records; an address is asked for its name. An answer that was truncated over UDP is
+//! A name is asked for the records of one type; without one for its A records and, when none
+//! of them is the expected one, for its AAAA records. An address is asked for its name. An answer that was truncated over UDP is
 //! fetched over TCP, as resolvers do. [`Lookup`] is the whole of it without a socket.
 
 use std::io;
@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use self::message::{Kind, Malformed, Name};
+use self::message::{Malformed, Name};
 use super::datagram::{self, Query};
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::fault::{self, Bytes, Stage, excerpt};
 use super::pattern::{self, Matcher};
+use super::socket::Route;
 use super::trace::Trace;
-use crate::model::{DnsProbe, Fault, Outcome, Pattern, Report, Transport};
+use crate::model::{DnsKind as Kind, DnsProbe, Fault, Outcome, Report, Transport};
 
 mod message;
 #[cfg(test)]
@@ -30,7 +31,8 @@ const QUOTED_MAX: usize = 200;
 pub struct Lookup {
     text: String,
     name: Name,
-    matcher: Arc<Matcher>,
+    /// `None` is content with any record.
+    matcher: Option<Arc<Matcher>>,
     /// What is asked one after the other, with the identifier of each.
     questions: Vec<(Kind, u16)>,
     current: usize,
@@ -59,9 +61,28 @@ impl Lookup {
     ///
     /// The text is no name.
     pub fn new(text: &str, matcher: Arc<Matcher>, ids: [u16; 2]) -> Result<Self, Fault> {
-        let (name, questions) = match text.parse::<IpAddr>() {
-            Ok(address) => (Some(Name::reverse(address)), vec![(Kind::Ptr, ids[0])]),
-            Err(_) => (
+        Self::of_kind(text, None, Some(matcher), ids)
+    }
+
+    /// As [`Lookup::new`], for one type of records only if one is given, and without a
+    /// matcher content with any record.
+    ///
+    /// # Errors
+    ///
+    /// The text is no name.
+    pub fn of_kind(
+        text: &str,
+        kind: Option<Kind>,
+        matcher: Option<Arc<Matcher>>,
+        ids: [u16; 2],
+    ) -> Result<Self, Fault> {
+        let (name, questions) = match (text.parse::<IpAddr>(), kind) {
+            (Ok(address), kind) => (
+                Some(Name::reverse(address)),
+                vec![(kind.unwrap_or(Kind::Ptr), ids[0])],
+            ),
+            (Err(_), Some(kind)) => (Name::read(text), vec![(kind, ids[0])]),
+            (Err(_), None) => (
                 Name::read(text),
                 vec![(Kind::A, ids[0]), (Kind::Aaaa, ids[1])],
             ),
@@ -110,8 +131,13 @@ impl Lookup {
 
     fn judge_values(&mut self, values: Vec<String>) -> Judged {
         for value in &values {
-            match self.matcher.is_match(value.as_bytes()) {
+            let found = match &self.matcher {
+                None => Ok(true),
+                Some(matcher) => matcher.is_match(value.as_bytes()),
+            };
+            match found {
                 Ok(true) => {
+                    let value = excerpt(value.as_bytes(), QUOTED_MAX);
                     let detail = format!("\"{}\" is {value}", self.text);
                     return Judged::Over(Verdict::up(detail));
                 }
@@ -136,7 +162,7 @@ impl Lookup {
             return format!("no {} record for \"{}\"", kinds.join(" or "), self.text);
         }
         let quoted = excerpt(self.values.join(", ").as_bytes(), QUOTED_MAX);
-        let pattern = self.matcher.source();
+        let pattern = self.matcher.as_ref().map_or("", |matcher| matcher.source());
         format!(
             "\"{}\" is {quoted}, which does not match \"{pattern}\"",
             self.text
@@ -255,44 +281,44 @@ impl Dialogue for Stream<'_> {
     }
 }
 
-pub(super) async fn run(target: SocketAddr, probe: &DnsProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &DnsProbe, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let Some(receive) = &probe.receive else {
+    if probe.receive.is_none() && probe.kind.is_none() {
         let reason = "a dns check needs receive=: without it no answer will do";
         return datagram::conclude(Ok(Ok(Verdict::down(reason))), None, trace);
-    };
-    let mut lookup = match prepare(&probe.name, receive) {
+    }
+    let mut lookup = match prepare(probe) {
         Ok(lookup) => lookup,
         Err(fault) => return trace.report(Outcome::Inconclusive(fault), ""),
     };
     let deadline = trace.deadline();
-    let exchange = exchange(target, probe.transport, &mut lookup, timeout, &mut trace);
+    let exchange = exchange(route, probe.transport, &mut lookup, timeout, &mut trace);
     let ended = timeout_at(deadline, exchange).await;
     datagram::conclude(ended, lookup.doubt(), trace)
 }
 
-fn prepare(name: &str, receive: &Pattern) -> Result<Lookup, Fault> {
-    let matcher = pattern::compile(receive)?;
+fn prepare(probe: &DnsProbe) -> Result<Lookup, Fault> {
+    let matcher = probe.receive.as_ref().map(pattern::compile).transpose()?;
     let [a, b, c, d] = datagram::random()?;
     let ids = [[a, b], [c, d]].map(u16::from_be_bytes);
-    Lookup::new(name, matcher, ids)
+    Lookup::of_kind(&probe.name, probe.kind, matcher, ids)
 }
 
 async fn exchange(
-    target: SocketAddr,
+    route: Route<'_>,
     transport: Transport,
     lookup: &mut Lookup,
     timeout: Duration,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
     if transport == Transport::Udp {
-        let verdict = datagram::exchange(target, lookup, timeout, trace).await?;
+        let verdict = datagram::exchange(route, lookup, timeout, trace).await?;
         if !lookup.is_truncated() {
             return Ok(verdict);
         }
         trace.reconnecting();
     }
-    let ended = dialogue::converse(target, false, &mut Stream::new(lookup), trace).await;
+    let ended = dialogue::converse(route, false, &mut Stream::new(lookup), trace).await;
     match ended {
         Err(error) if lookup.is_truncated() => match fault::failed(&error, Stage::Connecting) {
             Outcome::Down(reason) => Ok(Verdict::down(format!(

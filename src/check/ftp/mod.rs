@@ -5,7 +5,6 @@
 //! that no server can send the director elsewhere (RFC 2577 §3).
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWriteExt};
@@ -16,6 +15,7 @@ pub use session::{Session, Step};
 
 use super::dialogue::{self, Verdict};
 use super::fault::{self, Bytes, Stage};
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{FtpProbe, Outcome, Report};
 
@@ -24,7 +24,7 @@ mod session;
 /// Bytes of the control connection that are read before giving up.
 const REPLIES_MAX: u64 = 1 << 20;
 
-pub(super) async fn run(target: SocketAddr, probe: &FtpProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &FtpProbe, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
     let host = nix::unistd::gethostname().unwrap_or_default();
     let mut session = match Session::new(probe, &host.to_string_lossy()) {
@@ -32,7 +32,7 @@ pub(super) async fn run(target: SocketAddr, probe: &FtpProbe, timeout: Duration)
         Err(fault) => return trace.report(Outcome::Inconclusive(fault), ""),
     };
     let deadline = trace.deadline();
-    let held = timeout_at(deadline, converse(target, &mut session, &mut trace)).await;
+    let held = timeout_at(deadline, converse(route, &mut session, &mut trace)).await;
     match held {
         Ok(Ok(verdict)) => dialogue::conclude(trace, verdict),
         Ok(Err(error)) => trace.fail(&error),
@@ -47,11 +47,11 @@ enum Heard {
 }
 
 async fn converse(
-    target: SocketAddr,
+    route: Route<'_>,
     session: &mut Session,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
-    let mut control = TcpStream::connect(target).await?;
+    let mut control = route.connect(trace).await?;
     trace.connected(false);
     let mut data: Option<TcpStream> = None;
     let mut buffers = [vec![0; 4096], vec![0; 16 * 1024]];
@@ -69,7 +69,7 @@ async fn converse(
                 control.write_all(&words.bytes).await?;
                 session.feed(&[])
             }
-            Step::Connect(port) => match open(target, port).await {
+            Step::Connect(port) => match route.connect_beside(port).await {
                 Ok(stream) => {
                     data = Some(stream);
                     session.opened()
@@ -103,12 +103,6 @@ async fn converse(
             },
         };
     }
-}
-
-/// Opens a data connection to the server itself.
-async fn open(mut target: SocketAddr, port: u16) -> io::Result<TcpStream> {
-    target.set_port(port);
-    TcpStream::connect(target).await
 }
 
 /// Reads from whichever connection has something. Data go first, so that a server that

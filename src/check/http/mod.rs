@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::fault::Stage;
 use super::pattern::{self, Matcher};
+use super::socket::Route;
 use super::tls;
 use super::trace::Trace;
 use crate::model::{Fault, HttpProbe, Outcome, Reason, Report};
@@ -193,15 +193,15 @@ fn escaped(text: &str) -> String {
 }
 
 /// Carries out one HTTP or HTTPS probe.
-pub(super) async fn run(target: SocketAddr, probe: &HttpProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &HttpProbe, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let prepared = match Prepared::new(target, probe.clone()) {
+    let prepared = match Prepared::new(route.target, probe.clone()) {
         Ok(prepared) => Arc::new(prepared),
         Err(fault) => return trace.report(Outcome::Inconclusive(fault), ""),
     };
     let mut exchange = Exchange::new(&prepared);
     let deadline = trace.deadline();
-    let conversation = converse(&prepared, &mut exchange, &mut trace);
+    let conversation = converse(route, &prepared, &mut exchange, &mut trace);
     let ended = timeout_at(deadline, conversation).await;
     let detail = exchange.detail();
     let outcome = match ended {
@@ -215,12 +215,13 @@ pub(super) async fn run(target: SocketAddr, probe: &HttpProbe, timeout: Duration
 
 /// Talks until there is an outcome.
 async fn converse(
+    route: Route<'_>,
     prepared: &Arc<Prepared>,
     exchange: &mut Exchange,
     trace: &mut Trace,
 ) -> io::Result<Outcome> {
     loop {
-        let stream = TcpStream::connect(prepared.target).await?;
+        let stream = route.connect(trace).await?;
         trace.connected(prepared.is_tls());
         let step = if prepared.is_tls() {
             let stream = tls::connect(stream, &prepared.probe.host).await?;

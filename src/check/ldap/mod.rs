@@ -11,6 +11,7 @@ use self::message::{Done, Message};
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::fault::excerpt;
 use super::pattern::{self, Matcher};
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Fault, LdapProbe, Outcome, Reason, Report};
 
@@ -26,9 +27,9 @@ pub const KEPT_MAX: usize = 2 * MESSAGE_MAX + 8;
 /// Bytes of the server's words that a reason shows.
 const QUOTED: usize = 300;
 
-pub(super) async fn run(target: SocketAddr, probe: &LdapProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &LdapProbe, timeout: Duration) -> Report {
     match Conversation::new(probe) {
-        Ok(conversation) => dialogue::run(target, probe.tls, conversation, timeout).await,
+        Ok(conversation) => dialogue::run(route, probe.tls, conversation, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

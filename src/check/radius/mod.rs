@@ -14,6 +14,7 @@ use self::packet::{
 use super::datagram::{self, Query};
 use super::dialogue::{Turn, Verdict, Words};
 use super::fault::excerpt;
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Fault, Outcome, RadiusProbe, Report};
 
@@ -127,10 +128,10 @@ impl Query for Access {
     }
 }
 
-pub(super) async fn run(target: SocketAddr, probe: &RadiusProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &RadiusProbe, timeout: Duration) -> Report {
     let prepared = datagram::random().and_then(|random| Access::new(probe, random));
     match prepared {
-        Ok(access) => datagram::run(target, access, timeout).await,
+        Ok(access) => datagram::run(route, access, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -11,6 +11,7 @@ use self::message::{HEAD_MAX, Head, Malformed};
 use super::datagram::{self, Query};
 use super::dialogue::{self, Dialogue, Turn, Verdict, Words};
 use super::fault::{Bytes, excerpt};
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Outcome, Report, SipProbe, Transport};
 
@@ -207,7 +208,7 @@ impl Dialogue for Options {
     }
 }
 
-pub(super) async fn run(target: SocketAddr, probe: &SipProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &SipProbe, timeout: Duration) -> Report {
     let random = match datagram::random() {
         Ok(random) => random,
         Err(fault) => return Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
@@ -215,8 +216,8 @@ pub(super) async fn run(target: SocketAddr, probe: &SipProbe, timeout: Duration)
     let user = probe.login.clone().unwrap_or_else(default_user);
     let options = Options::new(&user, probe.transport, random);
     match probe.transport {
-        Transport::Udp => datagram::run(target, options, timeout).await,
-        Transport::Tcp => dialogue::run(target, false, options, timeout).await,
+        Transport::Udp => datagram::run(route, options, timeout).await,
+        Transport::Tcp => dialogue::run(route, false, options, timeout).await,
     }
 }
 

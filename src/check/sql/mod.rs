@@ -6,11 +6,11 @@
 //! from client libraries: a check logs in, asks one question and reads the first byte of the
 //! first row, and what a hostile server may make it keep has a bound that is tested.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::dialogue;
 use super::fault::excerpt;
+use super::socket::Route;
 use super::trace::Trace;
 use crate::model::{Database, Fault, Login, Outcome, Reason, Report, SqlProbe};
 
@@ -24,21 +24,21 @@ const TEXT_MAX: usize = 1 << 20;
 /// Bytes of the server's words that a reason shows.
 const QUOTED: usize = 300;
 
-pub(super) async fn run(target: SocketAddr, probe: &SqlProbe, timeout: Duration) -> Report {
+pub(super) async fn run(route: Route<'_>, probe: &SqlProbe, timeout: Duration) -> Report {
     let unusable = match probe.database {
         Database::Mysql => match mysql::Conversation::new(probe) {
-            Ok(conversation) => return dialogue::run(target, false, conversation, timeout).await,
+            Ok(conversation) => return dialogue::run(route, false, conversation, timeout).await,
             Err(reason) => Outcome::Down(reason),
         },
         Database::Pgsql => match nonce().map(|nonce| pgsql::Conversation::new(probe, nonce)) {
             Ok(Ok(conversation)) => {
-                return dialogue::run(target, false, conversation, timeout).await;
+                return dialogue::run(route, false, conversation, timeout).await;
             }
             Ok(Err(reason)) => Outcome::Down(reason),
             Err(fault) => Outcome::Inconclusive(fault),
         },
         Database::Oracle => match oracle::Conversation::new(probe) {
-            Ok(conversation) => return dialogue::run(target, false, conversation, timeout).await,
+            Ok(conversation) => return dialogue::run(route, false, conversation, timeout).await,
             Err(reason) => Outcome::Down(reason),
         },
     };

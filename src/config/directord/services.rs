@@ -244,6 +244,22 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.quoted("passwd", check.password.given());
     set.quoted("database", check.database.given());
     set.quoted("secret", check.secret.given());
+    set.text("dnstype", check.dns_type.given());
+    set.text("dnstransport", check.dns_transport.given());
+    for step in check.dialogue.value().into_iter().flat_map(List::given) {
+        let (send, expect) = (step.value.send.given(), step.value.expect.given());
+        if send.is_some() == expect.is_some() {
+            set.cx
+                .error(step.span, "a step has exactly one of send and expect")
+                .help("write - send: TEXT and - expect: REGEX in their order");
+        }
+        set.quoted("send", send);
+        set.quoted("expect", expect);
+    }
+    set.text("checksource", check.source.given());
+    set.text("checkinterface", check.interface.given());
+    set.number("checkmark", check.mark.given());
+    set.number("proxyprotocol", check.proxy_protocol.given());
 }
 
 fn set_real(set: &mut Setter<'_, '_>, real: &RealEntry) {

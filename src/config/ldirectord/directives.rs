@@ -11,7 +11,7 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 52] = [
+pub(super) const DIRECTIVES: [(&str, Place); 60] = [
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
@@ -62,13 +62,35 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
     ("monitorfile", Section),
     ("servicename", Section),
     ("comment", Section),
+    // of our own, for checks
+    ("checksource", Section),
+    ("checkinterface", Section),
+    ("checkmark", Section),
+    ("proxyprotocol", Section),
+    ("dnstype", Section),
+    ("dnstransport", Section),
+    ("send", Section),
+    ("expect", Section),
     // withdrawn, with errors of their own
     ("timeout", Global),
     ("connecttimeout", Both),
 ];
 
 /// Those that ldirectord 4.12 does not know.
-const BEYOND: [&str; 1] = ["enforceweights"];
+const BEYOND: [&str; 9] = [
+    "enforceweights",
+    "checksource",
+    "checkinterface",
+    "checkmark",
+    "proxyprotocol",
+    "dnstype",
+    "dnstransport",
+    "send",
+    "expect",
+];
+
+/// Those that may stand several times in one section.
+const REPEATABLE: [&str; 2] = ["send", "expect"];
 
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];
@@ -84,6 +106,11 @@ pub(super) fn place(name: &str) -> Option<Place> {
 /// Whether ldirectord does not know a directive.
 pub(super) fn is_beyond(name: &str) -> bool {
     BEYOND.contains(&name)
+}
+
+/// Whether a directive may stand several times in one section.
+pub(super) fn is_repeatable(name: &str) -> bool {
+    REPEATABLE.contains(&name)
 }
 
 /// Whether anything may stand in a directive's value.

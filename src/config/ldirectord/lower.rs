@@ -27,9 +27,10 @@ pub(super) struct Problem {
     pub(super) help: &'static str,
 }
 
-/// A request as it is kept: beginning with a slash.
-pub(super) fn with_slash(request: &str) -> String {
-    if request.starts_with('/') {
+/// A request as it is kept: beginning with a slash. The services of our own take it as it
+/// is written, so it always gets one more.
+pub(super) fn kept_request(service: ServiceType, request: &str) -> String {
+    if request.starts_with('/') && !service.is_beyond() {
         request.to_owned()
     } else {
         format!("/{request}")
@@ -143,10 +144,7 @@ fn connect(settings: &CheckSettings, target: &Target<'_>) -> Result<(SocketAddr,
         let (address, probe) = ping_probe(settings, target);
         return Ok((address, probe));
     }
-    let probe = Probe {
-        kind: ProbeKind::Connect,
-        timeout: settings.check_timeout,
-    };
+    let probe = probe(settings, ProbeKind::Connect, settings.check_timeout);
     Ok((socket(settings, target)?, probe))
 }
 
@@ -158,10 +156,8 @@ fn ping(settings: &CheckSettings, target: &Target<'_>) -> (SocketAddr, Method) {
 /// The port is left out, so that services on one host share the check.
 fn ping_probe(settings: &CheckSettings, target: &Target<'_>) -> (SocketAddr, Probe) {
     let attempts = settings.ping_attempts;
-    let probe = Probe {
-        kind: ProbeKind::Ping { attempts },
-        timeout: settings.check_timeout.saturating_mul(attempts),
-    };
+    let timeout = settings.check_timeout.saturating_mul(attempts);
+    let probe = probe(settings, ProbeKind::Ping { attempts }, timeout);
     (SocketAddr::new(target.address, 0), probe)
 }
 
@@ -186,10 +182,7 @@ fn external(
             target.port.to_string(),
         ],
     };
-    let probe = Probe {
-        kind: ProbeKind::External(probe),
-        timeout: settings.check_timeout,
-    };
+    let probe = Probe::new(ProbeKind::External(probe), settings.check_timeout);
     (
         SocketAddr::new(target.address, target.port),
         Method::Single(probe),
@@ -202,7 +195,7 @@ fn negotiate(
     names: &Names,
 ) -> Result<(SocketAddr, Probe), Problem> {
     let (request, receive) = match target.exchange {
-        Some(own) => (with_slash(&own.request), &own.receive),
+        Some(own) => (kept_request(settings.service, &own.request), &own.receive),
         None => (settings.request.clone(), &settings.receive),
     };
     // Most have a request with a slash that was only put in front.
@@ -211,7 +204,7 @@ fn negotiate(
     let kind = match settings.service.name() {
         "http" | "https" => {
             let (address, kind) = http(settings, target, names, &request, receive)?;
-            return Ok((address, probe(kind, settings.negotiate_timeout)));
+            return Ok((address, probe(settings, kind, settings.negotiate_timeout)));
         }
         "http_proxy" => proxy(settings, &request, receive)?,
         "simpletcp" => ProbeKind::SimpleTcp(SimpleTcpProbe {
@@ -222,12 +215,16 @@ fn negotiate(
     };
     Ok((
         socket(settings, target)?,
-        probe(kind, settings.negotiate_timeout),
+        probe(settings, kind, settings.negotiate_timeout),
     ))
 }
 
-fn probe(kind: ProbeKind, timeout: Duration) -> Probe {
-    Probe { kind, timeout }
+/// A probe that leaves as the settings say.
+fn probe(settings: &CheckSettings, kind: ProbeKind, timeout: Duration) -> Probe {
+    Probe {
+        way: settings.way.clone(),
+        ..Probe::new(kind, timeout)
+    }
 }
 
 fn http(

@@ -30,8 +30,10 @@
 //! - A global fallback serves firewall marks too.
 
 mod address;
+mod beyond;
 pub(in crate::config) mod builder;
 mod directives;
+mod escape;
 mod global;
 mod line;
 mod lower;
@@ -245,7 +247,10 @@ impl<'a> Reader<'a> {
             return self.unknown(whole, text, Place::Section);
         };
         let value = Value::new(source, number, (start, end), cut, true);
-        let goes_on_the_wire = matches!(value.name, "request" | "receive" | "real" | "real6");
+        let goes_on_the_wire = matches!(
+            value.name,
+            "request" | "receive" | "send" | "expect" | "real" | "real6"
+        );
         if goes_on_the_wire && source.not_utf8.binary_search(&number).is_ok() {
             self.cx
                 .error(value.span, format!("{} is not UTF-8", value.name))

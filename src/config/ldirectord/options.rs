@@ -122,6 +122,9 @@ impl Seen {
         else {
             return;
         };
+        if super::directives::is_repeatable(name) {
+            return;
+        }
         if let Some((_, line)) = self.0.iter_mut().find(|(seen, _)| seen == name) {
             cx.warning(
                 value.whole,

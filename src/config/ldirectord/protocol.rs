@@ -1,10 +1,14 @@
 //! From check settings to the probes of the lesser protocols.
 
+use std::net::IpAddr;
+
+use super::escape::unescape;
 use super::lower::{Problem, is_udp};
-use crate::config::effective::CheckSettings;
+use crate::config::effective::{CheckSettings, WrittenStep};
 use crate::model::{
-    Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, Pattern, PopProbe, ProbeKind,
-    RadiusProbe, Secret, ServiceKey, SipProbe, SmtpProbe, SqlProbe, Transport,
+    Database, DialogueProbe, DialogueStep, DnsKind, DnsProbe, FtpProbe, ImapProbe, LdapProbe,
+    Login, Pattern, PopProbe, ProbeKind, RadiusProbe, RedisProbe, Secret, ServiceKey, SipProbe,
+    SmtpProbe, SqlProbe, Transport, UdpProbe,
 };
 
 /// The probe of a service that is none of the HTTP family. `request` has no slash in front.
@@ -51,15 +55,11 @@ pub(super) fn probe(
                     help: "write request=\"NAME\", or an address for a reverse lookup",
                 });
             }
-            // A firewall mark has no protocol: names are asked over UDP.
-            let is_tcp = transport == Transport::Tcp && matches!(key, ServiceKey::Address { .. });
+            refuse_address(settings.dns_kind, &request)?;
             ProbeKind::Dns(DnsProbe {
-                transport: if is_tcp {
-                    Transport::Tcp
-                } else {
-                    Transport::Udp
-                },
+                transport: dns_transport(settings, key),
                 name: request,
+                kind: settings.dns_kind,
                 receive,
             })
         }
@@ -74,6 +74,19 @@ pub(super) fn probe(
             transport,
             login: settings.login.clone(),
         }),
+        "redis" => ProbeKind::Redis(RedisProbe {
+            login: login(settings).or_else(|| password_alone(settings, "")),
+            command: request,
+            receive,
+        }),
+        "udp" => ProbeKind::Udp(UdpProbe {
+            send: unescape(&request).map_err(|mistake| Problem {
+                message: format!("invalid payload: {mistake}"),
+                help: "write \\n, \\r, \\t, \\xNN for any byte and \\\\ for a backslash",
+            })?,
+            receive,
+        }),
+        "dialogue" => dialogue(settings, &request)?,
         "mysql" => sql(Database::Mysql, settings, request),
         "pgsql" => sql(Database::Pgsql, settings, request),
         _ => sql(Database::Oracle, settings, request),
@@ -110,12 +123,55 @@ fn sql(database: Database, settings: &CheckSettings, query: String) -> ProbeKind
 
 /// A password alone is that of `anonymous`.
 fn ftp_login(settings: &CheckSettings) -> Option<Login> {
-    login(settings).or_else(|| {
-        Some(Login {
-            name: "anonymous".to_owned(),
-            password: Secret::new(settings.password.clone()?),
-        })
+    login(settings).or_else(|| password_alone(settings, "anonymous"))
+}
+
+/// The login of a user who need not be named.
+fn password_alone(settings: &CheckSettings, name: &str) -> Option<Login> {
+    Some(Login {
+        name: name.to_owned(),
+        password: Secret::new(settings.password.clone()?),
     })
+}
+
+/// How a name server is asked: as was said, else as the virtual service is. A firewall mark
+/// has no protocol: UDP.
+pub(super) fn dns_transport(settings: &CheckSettings, key: &ServiceKey) -> Transport {
+    let is_tcp = !is_udp(key) && matches!(key, ServiceKey::Address { .. });
+    let of_service = if is_tcp {
+        Transport::Tcp
+    } else {
+        Transport::Udp
+    };
+    settings.dns_transport.unwrap_or(of_service)
+}
+
+/// An address has a name and nothing else.
+fn refuse_address(kind: Option<DnsKind>, request: &str) -> Result<(), Problem> {
+    if request.parse::<IpAddr>().is_ok() && kind.is_some_and(|kind| kind != DnsKind::Ptr) {
+        return Err(Problem {
+            message: "an address is asked for its name only".to_owned(),
+            help: "write dnstype=PTR, or a name in request",
+        });
+    }
+    Ok(())
+}
+
+fn dialogue(settings: &CheckSettings, request: &str) -> Result<ProbeKind, Problem> {
+    if !request.is_empty() {
+        return Err(Problem {
+            message: "a request has no meaning with service=dialogue".to_owned(),
+            help: "write send=\"…\" and expect=\"…\" lines in the section",
+        });
+    }
+    let step = |step: &WrittenStep| match step {
+        WrittenStep::Send(text) => Some(DialogueStep::Send(unescape(text).ok()?)),
+        WrittenStep::Expect(pattern) => Some(DialogueStep::Expect(pattern.clone())),
+    };
+    // What could not be undone was refused where it was read.
+    Ok(ProbeKind::Dialogue(DialogueProbe {
+        steps: settings.steps.iter().filter_map(step).collect(),
+    }))
 }
 
 fn login(settings: &CheckSettings) -> Option<Login> {

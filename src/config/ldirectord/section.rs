@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use fancy_regex::{BytesMode, RegexBuilder};
 
 use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
+use super::beyond::Beyond;
 use super::options::{COUNT_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
 use super::value::{Value, enclosed};
@@ -67,6 +68,7 @@ pub(super) struct SectionOptions {
     pub(super) monitor_file: Option<FileName>,
     pub(super) service_name: Option<String>,
     pub(super) comment: Option<String>,
+    pub(super) beyond: Beyond,
     seen: Seen,
 }
 
@@ -120,6 +122,7 @@ impl Section {
         self.options.shared.read(cx, value)
             || self.options.read_check(cx, value, patterns)
             || self.options.read_service(cx, value, self.family)
+            || self.options.beyond.read(cx, value, self.family, patterns)
     }
 
     /// Ends the section at a line: now addresses are looked at, the fallback's first.
@@ -361,6 +364,9 @@ fn read_service_type(cx: &mut Context<'_>, value: &Value<'_>) -> Option<ServiceT
     let (word, (start, end)) = value.word();
     if let Some(service) = ServiceType::named(word) {
         value.note_loose(cx, start, end);
+        if service.is_beyond() {
+            cx.beyond(value.span, &format!("service={word}"));
+        }
         return Some(service);
     }
     let mut names: Vec<&str> = ServiceType::names().collect();

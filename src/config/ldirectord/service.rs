@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
-use super::lower;
 use super::resolve::{ResolvedFallback, fallback, fallback_address};
 use super::seconds;
 use super::section::{ProtocolWord, Section};
+use super::{beyond, lower};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{
     CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType, VirtualService,
@@ -320,7 +320,7 @@ impl<'a> Resolver<'a> {
                 .check_command
                 .as_ref()
                 .map_or_else(|| "/bin/true".to_owned(), |(command, _)| command.clone()),
-            request: lower::with_slash(request.unwrap_or("/")),
+            request: lower::kept_request(service, request.unwrap_or_default()),
             receive: options.receive.as_ref().map(|(receive, _)| receive.clone()),
             http_method: options.http_method.unwrap_or_default(),
             virtual_host: options.virtual_host.clone(),
@@ -328,8 +328,13 @@ impl<'a> Resolver<'a> {
             password: options.password.clone(),
             database: options.database.clone(),
             secret: options.secret.clone(),
+            way: options.beyond.way(),
+            dns_kind: options.beyond.dns_kind.map(|(kind, _)| kind),
+            dns_transport: options.beyond.dns_transport.map(|(transport, _)| transport),
+            steps: options.beyond.steps(),
         };
         self.note_settings(section, &settings);
+        beyond::refuse(&mut self.cx, options, &settings, key);
         settings
     }
 

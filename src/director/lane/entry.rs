@@ -12,7 +12,8 @@ use super::rounds::{Passed, Rounds, Turn};
 use super::schedule::Rhythm;
 use super::{CheckId, LastResult};
 use crate::check::http::Prepared;
-use crate::model::{Check, Fault, Method, Outcome, Probe, ProbeKind};
+use crate::check::socket::has_preamble;
+use crate::model::{Check, Fault, Method, Outcome, Probe, ProbeKind, Way};
 
 /// A check with its state.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub(super) enum First {
 #[derive(Debug, Clone)]
 pub(super) enum Ready {
     /// For the lane's own loop.
-    Plain(Plain, Duration),
+    Plain(Plain, Duration, Option<Arc<Way>>),
     /// For the runtime.
     Handed(Arc<Probe>),
     /// Cannot be carried out.
@@ -144,11 +145,14 @@ impl Entry {
 }
 
 fn ready(target: SocketAddr, probe: Probe) -> Ready {
+    if has_preamble(probe.way.as_ref()) {
+        return Ready::Handed(Arc::new(probe));
+    }
     match &probe.kind {
-        ProbeKind::Connect => Ready::Plain(Plain::Connect, probe.timeout),
+        ProbeKind::Connect => Ready::Plain(Plain::Connect, probe.timeout, probe.way),
         ProbeKind::Http(http) => match Prepared::new(target, http.clone()) {
             Ok(prepared) if !prepared.is_tls() && prepared.is_linear() => {
-                Ready::Plain(Plain::Http(Arc::new(prepared)), probe.timeout)
+                Ready::Plain(Plain::Http(Arc::new(prepared)), probe.timeout, probe.way)
             }
             Ok(_) => Ready::Handed(Arc::new(probe)),
             Err(fault) => Ready::Unusable(fault),

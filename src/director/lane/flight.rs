@@ -16,7 +16,8 @@ use mio::{Interest, Registry, Token};
 use super::schedule::Key;
 use crate::check::fault::{self, Stage};
 use crate::check::http::{Exchange, Prepared, Step};
-use crate::model::Outcome;
+use crate::check::socket;
+use crate::model::{Outcome, Way};
 
 /// What is tested.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub(super) struct Flight {
     /// When it must be over.
     pub(super) deadline: Instant,
     target: SocketAddr,
+    way: Option<Arc<Way>>,
     stream: TcpStream,
     token: Token,
     progress: Progress,
@@ -73,17 +75,18 @@ impl Flight {
     /// Connects. The error is the probe's end.
     pub(super) fn begin(
         key: Key,
-        target: SocketAddr,
+        (target, way): (SocketAddr, Option<Arc<Way>>),
         plain: &Plain,
         (started, timeout): (Instant, Duration),
         (registry, token): (&Registry, Token),
     ) -> Result<Self, Landing> {
-        let stream = connect(target, registry, token)?;
+        let stream = connect(target, way.as_deref(), registry, token)?;
         Ok(Self {
             key,
             started,
             deadline: started + timeout,
             target,
+            way,
             stream,
             token,
             progress: Progress::Connecting,
@@ -127,14 +130,16 @@ impl Flight {
         match receive(&mut self.stream, exchange, event.is_read_closed(), buffer) {
             Ok(Step::Read) => None,
             Ok(Step::Done(outcome)) => Some(outcome.into()),
-            Ok(Step::Reconnect) => match connect(self.target, registry, self.token) {
-                Ok(stream) => {
-                    self.stream = stream;
-                    self.progress = Progress::Connecting;
-                    None
+            Ok(Step::Reconnect) => {
+                match connect(self.target, self.way.as_deref(), registry, self.token) {
+                    Ok(stream) => {
+                        self.stream = stream;
+                        self.progress = Progress::Connecting;
+                        None
+                    }
+                    Err(landing) => Some(landing),
                 }
-                Err(landing) => Some(landing),
-            },
+            }
             Err(_) if exchange.suffices() => Some(Outcome::Up.into()),
             Err(error) => Some(fault::failed(&error, exchange.stage()).into()),
         }
@@ -156,8 +161,17 @@ impl Flight {
     }
 }
 
-fn connect(target: SocketAddr, registry: &Registry, token: Token) -> Result<TcpStream, Landing> {
-    let mut stream = TcpStream::connect(target).map_err(|error| Landing {
+fn connect(
+    target: SocketAddr,
+    way: Option<&Way>,
+    registry: &Registry,
+    token: Token,
+) -> Result<TcpStream, Landing> {
+    let begun = match way {
+        None => TcpStream::connect(target),
+        Some(way) => socket::begin_connect(target, way).map(TcpStream::from_std),
+    };
+    let mut stream = begun.map_err(|error| Landing {
         exhausted: fault::is_descriptor_exhaustion(&error),
         outcome: fault::failed(&error, Stage::Connecting),
     })?;

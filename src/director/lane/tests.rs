@@ -283,14 +283,14 @@ fn an_identifier_in_use_is_replaced() {
 fn other_kinds_run_on_the_runtime_under_the_same_rules() {
     let lab = Lab::new();
     let external = |command: &str, timeout| Check {
-        method: Method::Single(Probe {
-            kind: ProbeKind::External(ExternalProbe {
+        method: Method::Single(Probe::new(
+            ProbeKind::External(ExternalProbe {
                 command: command.to_owned(),
                 interpreter: Interpreter::None,
                 arguments: vec!["100".to_owned()],
             }),
             timeout,
-        }),
+        )),
         ..connection("127.0.0.1:1".parse().unwrap())
     };
     let passing = lab.add(1, external("true", LONG), false);
@@ -443,10 +443,7 @@ fn check_of(target: SocketAddr, kind: ProbeKind) -> Check {
     Check {
         target,
         // Longer than any test waits.
-        method: Method::Single(Probe {
-            kind,
-            timeout: 3 * LONG,
-        }),
+        method: Method::Single(Probe::new(kind, 3 * LONG)),
         interval: INTERVAL,
     }
 }

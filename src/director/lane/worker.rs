@@ -16,7 +16,7 @@ use super::flight::{Flight, Landing, Plain};
 use super::schedule::{Key, Schedule};
 use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox};
 use crate::check;
-use crate::model::{Check, Fault, Outcome, Phases, Probe, ProbeKind, Report};
+use crate::model::{Check, Fault, Outcome, Phases, Probe, ProbeKind, Report, Way};
 
 /// Token of the waker; probes have the number of their place.
 pub(super) const BELL: Token = Token(usize::MAX);
@@ -240,8 +240,8 @@ impl Worker {
             self.first_rounds += 1;
         }
         match probe {
-            Ready::Plain(plain, timeout) => {
-                self.take_off(key, target, &plain, (now, timeout));
+            Ready::Plain(plain, timeout, way) => {
+                self.take_off(key, (target, way), &plain, (now, timeout));
             }
             Ready::Handed(probe) => self.hand_over(key, target, probe),
             Ready::Unusable(fault) => {
@@ -255,7 +255,7 @@ impl Worker {
     fn take_off(
         &mut self,
         key: Key,
-        target: SocketAddr,
+        route: (SocketAddr, Option<Arc<Way>>),
         plain: &Plain,
         (now, timeout): (Instant, Duration),
     ) {
@@ -264,7 +264,7 @@ impl Worker {
             self.flights.len() - 1
         });
         let socket = (self.poll.registry(), Token(place));
-        match Flight::begin(key, target, plain, (now, timeout), socket) {
+        match Flight::begin(key, route, plain, (now, timeout), socket) {
             Ok(flight) => {
                 if self.exhausted {
                     self.exhausted = false;

@@ -133,10 +133,7 @@ async fn reach(
 ) {
     let pause = window.max(REACH_PAUSE);
     let kind = ProbeKind::Ping { attempts: 1 };
-    let ping = Probe {
-        kind,
-        timeout: pause,
-    };
+    let ping = Probe::new(kind, pause);
     loop {
         let next = Instant::now() + pause;
         let report = check::run((address, 0).into(), &ping).await;

@@ -187,8 +187,8 @@ mapping! {
         /// connect, negotiate, ping, on, off, external, external-perl, or a number: so many
         /// connects between two negotiations; negotiate when missing.
         r#type: Optional<Word>,
-        /// What negotiate speaks: `http`, `https`, `http_proxy`, `simpletcp`, `none`; by the port when
-        /// missing.
+        /// What negotiate speaks: `http`, `https`, `http_proxy`, `simpletcp`, `none`, …; by the port
+        /// when missing.
         service: Optional<Text>,
         /// Port that is checked instead of the real server's.
         port: Optional<Number<1, 65_535>>,
@@ -218,6 +218,32 @@ mapping! {
         database: Optional<Text>,
         /// Secret shared with the server.
         secret: Optional<Text>,
+        /// Type of the DNS records that are asked for: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV or
+        /// TXT; addresses, or the name of an address, when missing.
+        dns_type: Optional<Text>,
+        /// How a name server is asked, udp or tcp; as the virtual service when missing.
+        dns_transport: Optional<Text>,
+        /// Steps of a dialogue in their order.
+        dialogue: Optional<List<StepEntry, 0, 64>>,
+        /// Address of this host that checks come from.
+        source: Optional<Text>,
+        /// Interface that checks leave by.
+        interface: Optional<Text>,
+        /// Mark of the packets of checks.
+        mark: Optional<Number<1, { u32::MAX as i64 }>>,
+        /// Version of the PROXY protocol's header sent first on each connection, 1 or 2; none
+        /// when missing.
+        proxy_protocol: Optional<Number<1, 2>>,
+    }
+}
+
+mapping! {
+    /// A step of a dialogue: one of the two.
+    StepEntry {
+        /// Text that is sent, with the escapes \\n, \\r, \\t, \\xNN and \\\\.
+        send: Optional<Text>,
+        /// Waited for in what the server says, a Perl regular expression.
+        expect: Optional<Text>,
     }
 }
 

@@ -98,7 +98,7 @@ impl Looker {
         let report = match &mut self.what {
             What::Probe(target, kind) => {
                 let kind = kind.clone();
-                check::run(*target, &Probe { kind, timeout }).await
+                check::run(*target, &Probe::new(kind, timeout)).await
             }
             What::Script(program) => check::execute(program, timeout).await,
             What::Http { host, header, path } => {
