@@ -34,6 +34,8 @@ mod nginx;
 mod postfix;
 #[path = "servers/postgresql.rs"]
 mod postgresql;
+#[path = "servers/redis.rs"]
+mod redis;
 #[path = "servers/silent.rs"]
 mod silent;
 #[path = "servers/slapd.rs"]

@@ -132,3 +132,34 @@ fn pages_are_fetched_over_tls_with_the_name_of_the_server() {
         assert_eq!(reason(&report), "HTTP status 400 Bad Request");
     }
 }
+
+#[test]
+fn behind_a_proxy_header_pages_are_fetched_from_a_server_that_wants_one() {
+    let mut server = start(|port| {
+        format!(
+            "server {{
+    listen 127.0.0.1:{port} proxy_protocol;
+    listen [::1]:{port} proxy_protocol;
+    location = /whose {{ return 200 $proxy_protocol_addr; }}
+    root html;
+  }}"
+        )
+    });
+    let asked = |request: &str, receive: &str| {
+        format!("service=http\nrequest=\"{request}\"\nreceive=\"{receive}\"")
+    };
+    let plain = asked("index.html", "Test Page");
+    Story {
+        good: &format!("{plain}\nproxyprotocol=1"),
+        wrong_credentials: Some(&plain),
+        wrong_content: None,
+    }
+    .tell(&mut server);
+    for address in loopback(server.port) {
+        let report = probe(address, &format!("{plain}\nproxyprotocol=2"));
+        assert_eq!(reason(&report), "");
+        let whose = asked("whose", &format!("^{}$", address.ip()));
+        let report = probe(address, &format!("{whose}\nproxyprotocol=1"));
+        assert_eq!(reason(&report), "");
+    }
+}

@@ -11,6 +11,7 @@ use super::*;
 use crate::check;
 use crate::model::{
     ExternalProbe, HttpMethod, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind,
+    ProxyHeader, Way,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -177,6 +178,57 @@ fn both_ways_of_carrying_out_a_probe_agree() {
         lab.lane().remove(CheckId(id));
         assert_eq!(on_lane.report.outcome, on_runtime.outcome, "server {id}");
     }
+}
+
+#[test]
+fn a_way_is_gone_on_the_lane_too() {
+    let lab = Lab::new();
+    let (told, heard) = std::sync::mpsc::channel();
+    let server = Server::start(move |mut stream, _| {
+        let _ = told.send(stream.peer_addr().unwrap().ip().to_string());
+        read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nTest Page");
+    });
+    let leaving = |way: Way| {
+        let mut check = http(server.target, None);
+        let Method::Single(probe) = &mut check.method else {
+            unreachable!("a single probe")
+        };
+        probe.way = Some(Arc::new(way));
+        check
+    };
+    let source = Way {
+        source: Some("127.0.0.78".parse().unwrap()),
+        ..Way::default()
+    };
+    lab.add(1, leaving(source), false);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    assert_eq!(heard.recv().unwrap(), "127.0.0.78");
+    let nowhere = Way {
+        interface: Some("nowhere0".parse().unwrap()),
+        ..Way::default()
+    };
+    lab.add(2, leaving(nowhere), false);
+    lab.wait_for(2, |event| {
+        matches!(&event.report.outcome,
+        Outcome::Inconclusive(fault) if fault.as_str().contains("no such interface"))
+    });
+    let proxy = Way {
+        proxy: Some(ProxyHeader::V1),
+        ..Way::default()
+    };
+    let refusing = Server::start(|mut stream, _| {
+        let mut line = [0; 6];
+        let begins = stream.read_exact(&mut line).is_ok() && &line == b"PROXY ";
+        read_request(&mut stream);
+        if begins {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        }
+    });
+    let mut check = leaving(proxy);
+    check.target = refusing.target;
+    lab.add(3, check, false);
+    lab.wait_for(3, |event| event.report.outcome == Outcome::Up);
 }
 
 #[test]

@@ -89,7 +89,57 @@ fn what_config_show_prints_is_read_back_as_the_same() {
     assert!(count > 10);
 }
 
-const BOTH: [(&str, &str); 4] = [
+const BOTH: [(&str, &str); 5] = [
+    (
+        "services:
+- service: tcp:192.0.2.100:79
+  check:
+    service: dialogue
+    dialogue: [ { send: 'who \\x00 \\\\ \"\\r\\n' }, { expect: '^\\w+' }, { send: q } ]
+    source: 192.0.2.1
+    interface: eth1
+    mark: 7
+    proxy_protocol: 2
+  reals: [ { host: 192.0.2.21, port: 79, forwarding: masq } ]
+- service: udp:192.0.2.100:53
+  check: { service: dns, request: example.com, dns_type: MX, dns_transport: tcp, receive: mx1 }
+  reals: [ { host: 192.0.2.21, port: 53, forwarding: masq } ]
+- service: udp:192.0.2.100:514
+  check: { service: udp, request: '/\\x00' }
+  reals: [ { host: 192.0.2.21, port: 514, forwarding: masq } ]
+- service: tcp:192.0.2.100:6379
+  check: { service: redis, password: hidden }
+  reals: [ { host: 192.0.2.21, port: 6379, forwarding: masq } ]
+",
+        "virtual=192.0.2.100:79
+    real=192.0.2.21:79 masq
+    service=dialogue
+    send=\"who \\x00 \\\\ \"\\r\\n\"
+    expect=\"^\\w+\"
+    send=\"q\"
+    checksource=192.0.2.1
+    checkinterface=eth1
+    checkmark=7
+    proxyprotocol=2
+virtual=192.0.2.100:53
+    real=192.0.2.21:53 masq
+    protocol=udp
+    service=dns
+    request=\"example.com\"
+    receive=\"mx1\"
+    dnstype=MX
+    dnstransport=tcp
+virtual=192.0.2.100:514
+    real=192.0.2.21:514 masq
+    protocol=udp
+    service=udp
+    request=\"/\\x00\"
+virtual=192.0.2.100:6379
+    real=192.0.2.21:6379 masq
+    service=redis
+    passwd=\"hidden\"
+",
+    ),
     (
         "services:
 - service: tcp:www.example.com:http

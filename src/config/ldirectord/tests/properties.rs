@@ -12,7 +12,7 @@ use crate::config::show;
 
 /// Reads a text, uses everything that comes out, and checks that an accepted
 /// configuration is the same after printing.
-fn survives(text: &[u8]) {
+pub(super) fn survives(text: &[u8]) {
     match read(text) {
         Err(Rejected(all)) => {
             assert!(Rejected(all.clone()).first_error().is_some());
