@@ -34,6 +34,8 @@ mod process;
 mod segment;
 #[path = "kernel/traffic.rs"]
 mod traffic;
+#[path = "kernel/ways.rs"]
+mod ways;
 #[path = "kernel/witness.rs"]
 mod witness;
 
