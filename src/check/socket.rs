@@ -78,6 +78,13 @@ impl<'a> Route<'a> {
     }
 }
 
+#[cfg(test)]
+impl From<SocketAddr> for Route<'_> {
+    fn from(target: SocketAddr) -> Self {
+        Self { target, way: None }
+    }
+}
+
 /// Begins to connect, without waiting: the stream becomes writable when the connection is
 /// there or has failed.
 ///

@@ -164,7 +164,7 @@ mod tests {
             send("EHLO director.example.com\r\n"),
             expect(r"(?m)^250 .*\n"),
             send("QUIT\r\n"),
-            expect("^221 "),
+            expect(r"^221 .*\r\n"),
         ])
     }
 

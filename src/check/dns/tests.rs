@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::message::{Answer, RECORDS_MAX, query, read};
 use super::*;
+use crate::model::Pattern;
 
 const IDS: [u16; 2] = [0x1234, 0x5678];
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1053);
@@ -333,7 +334,7 @@ async fn ask(target: SocketAddr, timeout: Duration) -> Report {
         kind: None,
         receive: Some(Pattern("^192".to_owned())),
     };
-    run(target, &probe, timeout).await
+    run(target.into(), &probe, timeout).await
 }
 
 fn why(report: &Report) -> &str {

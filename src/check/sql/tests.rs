@@ -1,5 +1,7 @@
 //! Probes of databases.
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -22,7 +24,7 @@ pub(super) fn probe(database: Database) -> SqlProbe {
 // CHK-32
 #[tokio::test]
 async fn without_login_or_query_nobody_is_contacted() {
-    let target = "127.0.0.1:1".parse().unwrap();
+    let target: SocketAddr = "127.0.0.1:1".parse().unwrap();
     for database in [Database::Mysql, Database::Pgsql] {
         let whole = probe(database);
         let no_login = SqlProbe {
@@ -34,7 +36,7 @@ async fn without_login_or_query_nobody_is_contacted() {
             ..whole
         };
         for probe in [no_login, no_query] {
-            let report = run(target, &probe, Duration::from_secs(5)).await;
+            let report = run(target.into(), &probe, Duration::from_secs(5)).await;
             let word = database.word();
             let expected = format!("a {word} check needs login= and request=");
             assert_eq!(report.outcome, Outcome::Down(Reason::new(expected)));
@@ -80,13 +82,13 @@ async fn tls_that_was_agreed_on_must_come() {
             "the server sent the alert HandshakeFailure",
         ),
     ] {
-        let report = run(agreeing(then, false).await, &sql, patience).await;
+        let report = run(agreeing(then, false).await.into(), &sql, patience).await;
         let expected = format!("connected, but the TLS handshake failed: {expected}");
         assert_eq!(report.outcome, Outcome::Down(Reason::new(expected)));
         assert!(report.phases.connected.is_some() && report.phases.tls.is_none());
     }
     let short = Duration::from_millis(300);
-    let report = run(agreeing(b"", true).await, &sql, short).await;
+    let report = run(agreeing(b"", true).await.into(), &sql, short).await;
     let expected = Reason::new("connected, but no TLS handshake within 0.3 s");
     assert_eq!(report.outcome, Outcome::Down(expected));
 }

@@ -183,7 +183,7 @@ fn both_ways_of_carrying_out_a_probe_agree() {
 #[test]
 fn a_way_is_gone_on_the_lane_too() {
     let lab = Lab::new();
-    let (told, heard) = std::sync::mpsc::channel();
+    let (told, heard) = mpsc::channel();
     let server = Server::start(move |mut stream, _| {
         let _ = told.send(stream.peer_addr().unwrap().ip().to_string());
         read_request(&mut stream);
