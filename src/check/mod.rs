@@ -26,6 +26,7 @@ pub mod dialogue;
 pub mod dns;
 pub mod fault;
 pub mod ftp;
+pub mod grpc;
 pub mod http;
 pub mod imap;
 pub mod ldap;
@@ -79,6 +80,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Sip(sip) => sip::run(route, sip, probe.timeout).await,
         ProbeKind::Redis(redis) => redis::run(route, redis, probe.timeout).await,
         ProbeKind::Dialogue(dialogue) => steps::run(route, dialogue, probe.timeout).await,
+        ProbeKind::Grpc(grpc) => grpc::run(route, grpc, probe.timeout).await,
         ProbeKind::Udp(udp) => udp::run(route, udp, probe.timeout).await,
     }
 }

@@ -429,7 +429,7 @@ pub struct ServiceType(usize);
 const KNOWN: usize = 21;
 
 /// Names with the port that stands for each.
-const SERVICES: [(&str, Option<u16>); KNOWN + 3] = [
+const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
     ("none", None),
     ("simpletcp", None),
     ("http", Some(80)),
@@ -452,6 +452,7 @@ const SERVICES: [(&str, Option<u16>); KNOWN + 3] = [
     ("smtp", Some(25)),
     ("submission", Some(587)),
     ("dialogue", None),
+    ("grpc", None),
     ("redis", Some(6379)),
     ("udp", None),
 ];

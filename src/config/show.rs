@@ -546,6 +546,10 @@ enum KindView<'a> {
     Dialogue {
         steps: Vec<StepView<'a>>,
     },
+    Grpc {
+        name: &'a str,
+        authority: Option<&'a str>,
+    },
     Udp {
         send: String,
         receive: Option<&'a str>,
@@ -633,6 +637,10 @@ impl<'a> ProbeView<'a> {
             },
             ProbeKind::Dialogue(dialogue) => KindView::Dialogue {
                 steps: dialogue.steps.iter().map(StepView::of).collect(),
+            },
+            ProbeKind::Grpc(grpc) => KindView::Grpc {
+                name: &grpc.name,
+                authority: grpc.authority.as_deref(),
             },
             ProbeKind::Udp(udp) => KindView::Udp {
                 send: String::from_utf8_lossy(&udp.send).into_owned(),

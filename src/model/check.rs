@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::protocol::{
     DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
 };
-use super::talk::{DialogueProbe, RedisProbe, UdpProbe};
+use super::talk::{DialogueProbe, GrpcProbe, RedisProbe, UdpProbe};
 use super::way::Way;
 
 /// A health check, identified by all that can influence its result: two destinations
@@ -113,6 +113,8 @@ pub enum ProbeKind {
     Redis(RedisProbe),
     /// A conversation of several steps goes as expected.
     Dialogue(DialogueProbe),
+    /// A gRPC service is serving.
+    Grpc(GrpcProbe),
     /// A datagram is answered, or at least not refused.
     Udp(UdpProbe),
 }
@@ -143,6 +145,7 @@ impl ProbeKind {
             Self::Sip(_) => "sip",
             Self::Redis(_) => "redis",
             Self::Dialogue(_) => "dialogue",
+            Self::Grpc(_) => "grpc",
             Self::Udp(_) => "udp",
         }
     }

@@ -37,5 +37,5 @@ pub use sync::{SyncDaemon, SyncRole, Timeouts};
 pub use table::{
     Counters, Entry, Info, ObservedDestination, ObservedService, ObservedTable, Table,
 };
-pub use talk::{DialogueProbe, DialogueStep, DnsKind, RedisProbe, UdpProbe};
+pub use talk::{DialogueProbe, DialogueStep, DnsKind, GrpcProbe, RedisProbe, UdpProbe};
 pub use way::{ProxyHeader, Way};

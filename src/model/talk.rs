@@ -40,6 +40,15 @@ pub struct UdpProbe {
     pub receive: Option<Pattern>,
 }
 
+/// A gRPC server says that a service works (`grpc.health.v1`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrpcProbe {
+    /// Name of the service; empty asks for the server as a whole.
+    pub name: String,
+    /// `:authority` of the call; `None` is the address and port contacted.
+    pub authority: Option<String>,
+}
+
 /// Types of DNS records that can be asked for (RFC 1035 §3.2.2, RFC 3596, RFC 2782).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DnsKind {

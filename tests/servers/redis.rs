@@ -6,12 +6,17 @@ use super::fixture::{Server, Story, free_port, loopback, probe, program, reason}
 fn start() -> Server {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
+    let configuration = format!(
+        "port {port}
+bind 127.0.0.1 ::1
+save \"\"
+requirepass hidden
+user monitor on >secret +ping +info
+"
+    );
+    std::fs::write(directory.path().join("redis.conf"), configuration).unwrap();
     let mut command = program("/usr/bin/redis-server", "redis-server");
-    command.current_dir(directory.path());
-    command.args(["--port", &port.to_string()]);
-    command.args(["--bind", "127.0.0.1", "::1"]);
-    command.args(["--save", "", "--requirepass", "hidden"]);
-    command.args(["--user", "monitor on >secret +ping +info"]);
+    command.current_dir(directory.path()).arg("redis.conf");
     Server::start(command, port, directory)
 }
 

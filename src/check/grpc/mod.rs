@@ -28,7 +28,9 @@ const QUOTED_MAX: usize = 200;
 
 pub(super) async fn run(route: Route<'_>, probe: &GrpcProbe, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let request = match request(&probe.authority) {
+    let contacted = || route.target.to_string();
+    let authority = probe.authority.clone().unwrap_or_else(contacted);
+    let request = match request(&authority) {
         Ok(request) => request,
         Err(fault) => return trace.report(Outcome::Inconclusive(fault), ""),
     };
@@ -180,7 +182,9 @@ fn judge_error(error: h2::Error) -> io::Result<Verdict> {
     let words = error.to_string();
     match error.into_io() {
         Some(error) => Err(error),
-        None => Ok(Verdict::down(format!("not HTTP/2 as it should be: {words}"))),
+        None => Ok(Verdict::down(format!(
+            "not HTTP/2 as it should be: {words}"
+        ))),
     }
 }
 

@@ -3,7 +3,12 @@ use crate::model::Side;
 
 /// Echo on loopback needs a socket this user may not have; where it has, it must work.
 async fn ping(target: &str, attempts: u32, timeout: Duration) -> Option<Report> {
-    let report = run(SocketAddr::new(target.parse().unwrap(), 0).into(), attempts, timeout).await;
+    let report = run(
+        SocketAddr::new(target.parse().unwrap(), 0).into(),
+        attempts,
+        timeout,
+    )
+    .await;
     match &report.outcome {
         Outcome::Inconclusive(fault) if fault.as_str().contains("CAP_NET_RAW") => {
             assert!(!nix::unistd::geteuid().is_root(), "root may ping");

@@ -196,6 +196,12 @@ pub(super) fn refuse(
     }
     match spoken {
         "dialogue" => refuse_dialogue(cx, options),
+        "grpc" => {
+            if let Some((_, span)) = options.receive {
+                cx.error(span, "receive has no meaning with service=grpc")
+                    .help("remove the line: a service that is SERVING is up");
+            }
+        }
         "udp" => refuse_payload(cx, options),
         "redis" if settings.login.is_some() && settings.password.is_none() => {
             let (_, span) = options

@@ -6,9 +6,9 @@ use super::escape::unescape;
 use super::lower::{Problem, is_udp};
 use crate::config::effective::{CheckSettings, WrittenStep};
 use crate::model::{
-    Database, DialogueProbe, DialogueStep, DnsKind, DnsProbe, FtpProbe, ImapProbe, LdapProbe,
-    Login, Pattern, PopProbe, ProbeKind, RadiusProbe, RedisProbe, Secret, ServiceKey, SipProbe,
-    SmtpProbe, SqlProbe, Transport, UdpProbe,
+    Database, DialogueProbe, DialogueStep, DnsKind, DnsProbe, FtpProbe, GrpcProbe, ImapProbe,
+    LdapProbe, Login, Pattern, PopProbe, ProbeKind, RadiusProbe, RedisProbe, Secret, ServiceKey,
+    SipProbe, SmtpProbe, SqlProbe, Transport, UdpProbe,
 };
 
 /// The probe of a service that is none of the HTTP family. `request` has no slash in front.
@@ -78,6 +78,10 @@ pub(super) fn probe(
             login: login(settings).or_else(|| password_alone(settings, "")),
             command: request,
             receive,
+        }),
+        "grpc" => ProbeKind::Grpc(GrpcProbe {
+            name: request,
+            authority: settings.virtual_host.clone(),
         }),
         "udp" => ProbeKind::Udp(UdpProbe {
             send: unescape(&request).map_err(|mistake| Problem {

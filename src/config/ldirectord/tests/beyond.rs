@@ -151,6 +151,16 @@ fn redis_is_asked_with_and_without_a_login() {
 }
 
 #[test]
+fn grpc_services_are_asked_by_name() {
+    let lines = "service=grpc\nrequest=\"web.Shop\"\nvirtualhost=\"grpc.example.com\"";
+    let ProbeKind::Grpc(grpc) = probe(lines).kind else {
+        panic!("another kind")
+    };
+    assert_eq!(grpc.name, "web.Shop");
+    assert_eq!(grpc.authority.as_deref(), Some("grpc.example.com"));
+}
+
+#[test]
 fn name_servers_are_asked_for_types_over_either_transport() {
     for kind in DnsKind::ALL {
         let lines = format!(
@@ -284,6 +294,11 @@ fn words_that_make_no_sense_are_refused_where_they_stand() {
             TCP,
             "checktype=negotiate\nservice=udp\nrequest=\"\\x\"",
             "invalid payload",
+        ),
+        (
+            TCP,
+            "service=grpc\nreceive=\"a\"",
+            "receive has no meaning with service=grpc",
         ),
     ] {
         let text = text(virtual_line, lines);
