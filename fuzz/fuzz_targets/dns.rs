@@ -8,7 +8,7 @@ use directord::check::datagram::Query;
 use directord::check::dialogue::{Dialogue, Turn};
 use directord::check::dns::{Lookup, Stream};
 use directord::check::pattern;
-use directord::model::Pattern;
+use directord::model::{DnsKind, Pattern};
 use libfuzzer_sys::fuzz_target;
 
 const IDS: [u16; 2] = [0x1234, 0x5678];
@@ -35,6 +35,14 @@ fuzz_target!(|bytes: &[u8]| {
         for (stream, size) in [(&framed[..], 1), (&framed, 7), (bytes, 3)] {
             let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
             talk(&mut Stream::new(&mut lookup), stream, size);
+        }
+    }
+    for kind in DnsKind::ALL {
+        let asked = Lookup::of_kind("www.example.com", Some(kind), None, IDS);
+        let mut lookup = asked.expect("a name");
+        lookup.ask(local);
+        for message in &messages {
+            lookup.judge(message);
         }
     }
 });

@@ -28,6 +28,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::model::{Check, Outcome};
 
+mod complaints;
 mod entry;
 mod flight;
 mod rounds;

@@ -21,12 +21,12 @@ fn probe(target: SocketAddr, kind: ProbeKind, way: Way) -> Report {
     runtime.block_on(check::run(target, &probe))
 }
 
-/// Packets of a protocol that left with the mark.
-fn marked(protocol: &str) -> u64 {
+/// Packets that the rule of this place has counted.
+fn marked(place: usize) -> u64 {
     let text = run("iptables-legacy", &["-nvxL", "OUTPUT"]);
-    let rule = text.lines().find(|line| line.contains(protocol));
-    let counter = rule.and_then(|rule| rule.split_whitespace().next());
-    counter.unwrap().parse().unwrap()
+    // Behind the name of the chain and the names of the columns.
+    let rule = text.lines().nth(2 + place).unwrap();
+    rule.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn packets_of_checks_carry_the_mark() {
             send: b"x".to_vec(),
             receive: None,
         };
-        for (protocol, target, kind) in [
+        for (place, (protocol, target, kind)) in [
             ("tcp", listener.local_addr().unwrap(), ProbeKind::Connect),
             (
                 "udp",
@@ -58,18 +58,21 @@ fn packets_of_checks_carry_the_mark() {
                 "127.0.0.1:0".parse().unwrap(),
                 ProbeKind::Ping { attempts: 1 },
             ),
-        ] {
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let way = Way {
                 mark: Some(7077),
                 ..Way::default()
             };
-            let before = marked(protocol);
+            let before = marked(place);
             let report = probe(target, kind.clone(), Way::default());
             assert_eq!(report.outcome, Outcome::Up, "{report:?}");
-            assert_eq!(marked(protocol), before, "{protocol} without a mark");
+            assert_eq!(marked(place), before, "{protocol} without a mark");
             let report = probe(target, kind, way);
             assert_eq!(report.outcome, Outcome::Up, "{report:?}");
-            assert!(marked(protocol) > before, "{protocol}");
+            assert!(marked(place) > before, "{protocol}");
         }
     });
 }

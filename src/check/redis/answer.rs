@@ -178,6 +178,9 @@ impl Answers {
         };
         let end = self.searched + offset;
         let line = &self.pending[self.at..end];
+        if line.len() > LINE_MAX {
+            return Err(Malformed::Strange(line.to_vec()));
+        }
         let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
         self.taken += end + 1 - self.at;
         self.at = end + 1;

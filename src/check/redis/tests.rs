@@ -178,6 +178,19 @@ fn refusals_are_told_in_the_servers_words() {
 }
 
 #[test]
+fn a_line_is_too_long_however_it_comes() {
+    let ping = probe(None, "ECHO x", None);
+    for (length, fits) in [(8 * 1024 - 2, true), (8 * 1024 - 1, false)] {
+        let line = format!("+{}\r\n", "x".repeat(length));
+        for size in [1, 1000, line.len()] {
+            let pieces: Vec<&[u8]> = line.as_bytes().chunks(size).collect();
+            let told = tell(&mut Conversation::new(&ping).unwrap(), &pieces);
+            assert_eq!(told.result.is_ok(), fits, "{length} in pieces of {size}");
+        }
+    }
+}
+
+#[test]
 fn endless_answers_end_with_little_kept() {
     for endless in ["*9999999\r\n", "+x\r\n", "$3\r\nabc\r\n", "x"] {
         let mut conversation = Conversation::new(&probe(None, "KEYS *", None)).unwrap();

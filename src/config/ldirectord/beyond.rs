@@ -77,7 +77,7 @@ impl Beyond {
             cx.error(value.whole, message);
             return;
         }
-        let Some(text) = value.quoted(cx, Some("an empty step of a dialogue")) else {
+        let Some(text) = value.quoted(cx, Some("a step of a dialogue must be some text")) else {
             return;
         };
         let step = if value.name == "send" {

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
     pub(super) last: Arc<LastResult>,
+    /// What kept the last round from being carried out.
+    pub(super) fault: Option<Box<str>>,
     report_all: bool,
     pub(super) first: First,
     was_up: bool,
@@ -93,6 +95,7 @@ impl Entry {
             running: Running::No,
             overdue: false,
             last,
+            fault: None,
             report_all,
             first: First::Waiting,
             was_up: false,

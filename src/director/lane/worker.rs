@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::complaints::{Complaints, News};
 use super::entry::{Entry, First, Ready, Running};
 use super::flight::{Flight, Landing, Plain};
 use super::schedule::{Key, Schedule};
@@ -74,6 +75,7 @@ pub(super) struct Worker {
     earliest: Option<Instant>,
     buffer: Box<[u8]>,
     exhausted: bool,
+    complaints: Complaints,
 }
 
 impl Worker {
@@ -104,6 +106,7 @@ impl Worker {
             earliest: None,
             buffer: vec![0; BUFFER].into(),
             exhausted: false,
+            complaints: Complaints::default(),
         }
     }
 
@@ -195,6 +198,7 @@ impl Worker {
             return;
         };
         self.vacant.push(slot);
+        self.note_fault(entry.fault.as_deref(), None);
         if entry.first == First::UnderWay {
             self.first_rounds -= 1;
         }
@@ -370,6 +374,8 @@ impl Worker {
         now: Instant,
         detail: impl FnOnce() -> String,
     ) {
+        // Said elsewhere, for all checks at once.
+        let exhausted = self.exhausted;
         let Some(entry) = self.entry(key) else {
             return;
         };
@@ -379,6 +385,11 @@ impl Worker {
             last.rounds += 1;
         });
         let id = entry.id;
+        let fault = match &outcome {
+            Outcome::Inconclusive(fault) if !exhausted => Some(Box::<str>::from(fault.as_str())),
+            _ => None,
+        };
+        let before = std::mem::replace(&mut entry.fault, fault.clone());
         let is_news = entry.handle_end(&outcome);
         let was_first = std::mem::replace(&mut entry.first, First::Over) == First::UnderWay;
         let overdue = std::mem::take(&mut entry.overdue);
@@ -386,6 +397,7 @@ impl Worker {
         if overdue {
             self.late.push(key);
         }
+        self.note_fault(before.as_deref(), fault.as_deref());
         if is_news {
             // A director that no longer listens is about to drop the lane.
             let _ = self.events.send(CheckEvent {
@@ -397,6 +409,21 @@ impl Worker {
                 },
                 at: now,
             });
+        }
+    }
+
+    /// A check had the one fault of this host, and has the other now.
+    fn note_fault(&mut self, before: Option<&str>, now: Option<&str>) {
+        for news in self.complaints.change(before, now) {
+            match news {
+                News::Begun => {
+                    let fault = now.unwrap_or_default();
+                    tracing::warn!(
+                        "checks cannot be carried out, servers stay as they are: {fault}"
+                    );
+                }
+                News::Over(fault) => tracing::info!("no check is kept any more by: {fault}"),
+            }
         }
     }
 

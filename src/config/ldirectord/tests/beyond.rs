@@ -284,7 +284,11 @@ fn words_that_make_no_sense_are_refused_where_they_stand() {
             "service=dialogue\nsend=\"\\q\"",
             "there is no escape \\q",
         ),
-        (TCP, "service=dialogue\nsend=\"\"", "an empty step"),
+        (
+            TCP,
+            "service=dialogue\nsend=\"\"",
+            "a step of a dialogue must be some text",
+        ),
         (
             TCP,
             "service=dialogue\nexpect=\"(\"",
