@@ -72,7 +72,10 @@ pub fn no_socket(error: &io::Error) -> Outcome {
 /// prohibited" arrives (`net/ipv6/icmp.c`, `tab_unreach`). A missing route is the
 /// server's: what the director cannot reach it cannot forward to either.
 fn is_ours(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+    error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Refused>())
+        .is_some()
         || matches!(
             errno(error),
             Some(

@@ -127,17 +127,17 @@ pub(super) fn prepare_raw(socket: &Socket, way: &Way, target: SocketAddr) -> io:
     if let Some(interface) = &way.interface {
         socket
             .bind_device(Some(interface.as_str().as_bytes()))
-            .map_err(|error| refused(&error, format!("checkinterface={interface}")))?;
+            .map_err(|error| refused(&error, &format!("checkinterface={interface}")))?;
     }
     if let Some(mark) = way.mark {
         socket
             .set_mark(mark)
-            .map_err(|error| refused(&error, format!("checkmark={mark}")))?;
+            .map_err(|error| refused(&error, &format!("checkmark={mark}")))?;
     }
     if let Some(source) = way.source {
         socket
             .bind(&local(source, target).into())
-            .map_err(|error| refused(&error, format!("checksource={source}")))?;
+            .map_err(|error| refused(&error, &format!("checksource={source}")))?;
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ fn local(source: IpAddr, target: SocketAddr) -> SocketAddr {
 }
 
 /// The words for a wish that was refused.
-fn refused(error: &io::Error, wish: String) -> io::Error {
+fn refused(error: &io::Error, wish: &str) -> io::Error {
     let why = match error.raw_os_error() {
         Some(nix::libc::ENODEV) => "there is no such interface on this host".to_owned(),
         Some(nix::libc::EADDRNOTAVAIL) => "the address is not on this host".to_owned(),

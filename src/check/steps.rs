@@ -31,7 +31,7 @@ pub(super) async fn run(route: Route<'_>, probe: &DialogueProbe, timeout: Durati
 /// The conversation.
 #[derive(Debug)]
 pub struct Steps {
-    steps: Vec<Step>,
+    list: Vec<Step>,
     /// The step that is next.
     at: usize,
     /// What has come since the last match.
@@ -56,7 +56,7 @@ impl Steps {
             DialogueStep::Expect(pattern) => pattern::compile(pattern).map(Step::Expect),
         };
         Ok(Self {
-            steps: probe.steps.iter().map(step).collect::<Result<_, _>>()?,
+            list: probe.steps.iter().map(step).collect::<Result<_, _>>()?,
             at: 0,
             heard: Vec::new(),
         })
@@ -70,9 +70,9 @@ impl Steps {
     /// Takes the next steps, as far as what has come allows.
     fn advance(&mut self) -> Turn {
         loop {
-            match self.steps.get(self.at) {
+            match self.list.get(self.at) {
                 None => {
-                    let count = self.steps.len();
+                    let count = self.list.len();
                     let steps = if count == 1 { "step" } else { "steps" };
                     return Turn::Over(Verdict::up(format!("{count} {steps} done")));
                 }
@@ -102,7 +102,7 @@ impl Steps {
 
     /// What the present expectation is called.
     fn expected(&self) -> String {
-        match self.steps.get(self.at) {
+        match self.list.get(self.at) {
             Some(Step::Expect(matcher)) => {
                 format!("\"{}\" (step {})", matcher.source(), self.at + 1)
             }

@@ -31,8 +31,8 @@ use super::effective::{
 };
 use super::names::Endpoint;
 use crate::model::{
-    Check, DialogueStep, DnsKind, Interpreter, Login, Method, Pattern, Probe, ProbeKind, Transport,
-    Way,
+    Check, DialogueStep, DnsKind, InterfaceName, Interpreter, Login, Method, Pattern, Probe,
+    ProbeKind, ProxyHeader, Transport, Way,
 };
 
 /// The effective configuration as YAML.
@@ -344,9 +344,9 @@ impl<'a> WayView<'a> {
     fn of(way: &'a Way) -> Self {
         Self {
             source: way.source,
-            interface: way.interface.as_ref().map(|name| name.as_str()),
+            interface: way.interface.as_ref().map(InterfaceName::as_str),
             mark: way.mark,
-            proxy_protocol: way.proxy.map(|proxy| proxy.number()),
+            proxy_protocol: way.proxy.map(ProxyHeader::number),
         }
     }
 }

@@ -146,12 +146,11 @@ fn speaks(settings: &CheckSettings, key: &ServiceKey) -> Speaks {
         CheckType::On | CheckType::Off => Speaks::Nothing,
         CheckType::External | CheckType::ExternalPerl => Speaks::Program,
         CheckType::Ping => Speaks::Ping,
-        CheckType::Connect => connect,
         CheckType::Negotiate | CheckType::Combined(0) => negotiate,
         CheckType::Combined(_) if connect == Speaks::Tcp && negotiate != Speaks::Nothing => {
             negotiate
         }
-        CheckType::Combined(_) => connect,
+        CheckType::Connect | CheckType::Combined(_) => connect,
     }
 }
 
@@ -286,15 +285,13 @@ fn read_source(cx: &mut Context<'_>, value: &Value<'_>, family: Family) -> Optio
 }
 
 fn read_interface(cx: &mut Context<'_>, value: &Value<'_>) -> Option<InterfaceName> {
-    match value.text.parse::<InterfaceName>() {
-        Ok(name) => Some(name),
-        Err(_) => {
-            let name = quoted(value.text);
-            cx.error(value.or_whole(), format!("{name} cannot be an interface"))
-                .help("write checkinterface=NAME, at most 15 bytes without / and :");
-            None
-        }
+    let read = value.text.parse::<InterfaceName>().ok();
+    if read.is_none() {
+        let name = quoted(value.text);
+        cx.error(value.or_whole(), format!("{name} cannot be an interface"))
+            .help("write checkinterface=NAME, at most 15 bytes without / and :");
     }
+    read
 }
 
 fn read_dns_kind(cx: &mut Context<'_>, value: &Value<'_>) -> Option<DnsKind> {

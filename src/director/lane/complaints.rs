@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(super) struct Complaints(BTreeMap<String, u32>);
 
 /// What is worth a line of the log.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
     /// Nobody had this fault before.
     Begun,
