@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn endless_words_end() {
-        let told = tell(&mut mail(), &[&[b'x'; 3 * HEARD_MAX]]);
+        let told = tell(&mut mail(), &[&vec![b'x'; 3 * HEARD_MAX]]);
         let reason = told.result.unwrap_err();
         assert!(
             reason.contains("(step 1) does not come in the first 16384 bytes: \"xxx"),
