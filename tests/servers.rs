@@ -9,7 +9,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     reason = "a test that fails may panic and say why"
 )]
 #![expect(unreachable_pub, reason = "a test program exports nothing")]
