@@ -31,11 +31,9 @@ const TABLES: u32 = 2000;
 const TABLES_AT_ONCE: u32 = 40;
 /// Command lines compared in one run.
 const LINES: u32 = 5000;
-/// Command lines for which the original is started once, at most.
-const LINES_AT_ONCE: usize = 40;
-/// Command lines that start the original for themselves: a mistake that it finds itself ends
-/// it. Of the rest of such mistakes only every so many are given to it.
-const ALONE: u32 = 350;
+/// Command lines for which the original is started once, at most. The last one may be a
+/// mistake that it finds itself, which ends it.
+const LINES_AT_ONCE: usize = 32;
 /// Command lines with words that a line of `-R` cannot have, each a process of its own.
 const AS_ARGUMENTS: u32 = 100;
 
@@ -71,7 +69,7 @@ fn random_tables_print_alike() {
             let mut text = String::new();
             for _ in 0..TABLES_AT_ONCE {
                 text += &random::table(&mut random);
-                text += "-L --timeout\n-S -n\n-Ln\n";
+                text += "-L --timeout\n-S -n\n";
                 text += &random::listing(&mut random);
                 text += "-C\n";
             }
@@ -82,7 +80,7 @@ fn random_tables_print_alike() {
             "seed {seed}: {TABLES} tables, {printed} lines of listings alike, {:.1?}",
             begun.elapsed()
         ));
-        assert!(printed > TABLES as usize * 15, "the tables are too small");
+        assert!(printed > TABLES as usize * 12, "the tables are too small");
     });
 }
 
@@ -92,26 +90,36 @@ fn random_command_lines_are_answered_alike() {
     rounds(|seed| {
         let begun = Instant::now();
         let mut random = Random::new(seed);
-        let (mut compared, mut alone, mut starts) = (0, 0, 0);
+        let (mut compared, mut mistakes, mut starts) = (0, 0, 0);
         while compared < LINES {
-            let mut text = "-S -n\n-L --daemon\n-L --timeout\n".to_owned();
-            if random.one_in(8) {
+            let mut text = String::new();
+            if random.one_in(3) {
                 text += "-C\n--set 900 120 300\n--stop-daemon master\n--stop-daemon backup\n";
             }
-            for _ in 0..random.below(LINES_AT_ONCE) + 1 {
+            let (mut left, mut mistake) = (random.below(LINES_AT_ONCE) + 1, None);
+            while left > 0 {
                 let words = random::command_line(&mut random);
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                let ends = parse("ipvsadm", &words, &System::default())
-                    .is_err_and(|failure| failure.fatal);
-                if ends && (alone >= ALONE || !random.one_in(3)) {
+                let line = format!("{}\n", words.join(" "));
+                // A daemon that is stopped while it starts leaves the original without an answer,
+                // for which it waits for ever.
+                if line.contains("stop-daemon") && text.contains("start-daemon") {
                     continue;
                 }
-                text += &format!("{}\n", words.join(" "));
-                compared += 1;
-                alone += u32::from(ends);
-                if ends {
-                    break;
+                let answer = parse("ipvsadm", &words, &System::default());
+                if answer.is_err_and(|failure| failure.fatal) {
+                    mistake.get_or_insert(line);
+                } else {
+                    text += &line;
+                    left -= 1;
+                    compared += 1;
                 }
+            }
+            text += "-S -n\n-L --daemon\n-L --timeout\n";
+            if let Some(line) = mistake.filter(|_| !random.one_in(5)) {
+                text += &line;
+                mistakes += 1;
+                compared += 1;
             }
             starts += 1;
             both.compare(seed, &["-R"], &text);
@@ -127,11 +135,11 @@ fn random_command_lines_are_answered_alike() {
             both.compare(seed, &words, "");
         }
         say(&format!(
-            "seed {seed}: {compared} command lines alike, {alone} of them mistakes that end the \
-             original, {AS_ARGUMENTS} as arguments; {starts} starts, {:.1?}",
+            "seed {seed}: {compared} command lines alike, {mistakes} of them mistakes that end the \
+             original; {AS_ARGUMENTS} more as arguments; {starts} starts, {:.1?}",
             begun.elapsed()
         ));
-        assert!(alone >= ALONE / 2, "too few mistakes: {alone}");
+        assert!(mistakes > starts / 2, "too few mistakes: {mistakes}");
     });
 }
 

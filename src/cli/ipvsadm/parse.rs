@@ -57,13 +57,13 @@ pub fn parse(program: &str, words: &[&str], names: &dyn Lookup) -> Result<Comman
     while let Some(met) = scanner.option()? {
         reading.option(&met)?;
     }
-    reading.finish_flags()?;
     if verb == Verb::Set {
         reading.timeouts = timeouts(&mut scanner)?;
     }
     if let Some(word) = scanner.argument() {
         return Err(Failure::wrong(format!("unexpected argument {word}")));
     }
+    reading.finish_flags()?;
     check::command(verb, reading.given)?;
     reading.command()
 }

@@ -125,8 +125,11 @@ impl<'a> Program<'a> {
         };
         match line {
             Ok(command) => {
-                let ends = matches!(command, Command::Help | Command::Version);
+                let shows = matches!(command, Command::Help | Command::Version);
+                let lists = matches!(command, Command::List(_));
                 *status = self.carry_out(command)?;
+                // The original ends after help, and when a listing fails.
+                let ends = shows || lists && *status != 0;
                 Ok(if ends { Next::Nothing } else { Next::Line })
             }
             Err(failure) => {

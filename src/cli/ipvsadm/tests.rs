@@ -11,7 +11,7 @@ use crate::model::Protocol;
 /// The hosts of the transcript and the services that it names.
 struct Hosts;
 
-const HOSTS: [(&str, &str); 4] = [
+const HOSTS: [(&str, &str); 5] = [
     ("127.0.0.1", "localhost"),
     ("192.0.2.1", "web1.example"),
     (
@@ -19,6 +19,7 @@ const HOSTS: [(&str, &str); 4] = [
         "a-very-long-host-name-for-testing.example.org",
     ),
     ("198.51.100.3", "nearly-28-characters.example"),
+    ("2001:db8::1", "six.example"),
 ];
 
 const SERVICES: [(Protocol, u16, &str); 3] = [
@@ -104,7 +105,9 @@ fn without_thresholds(saved: &str) -> String {
                 continue;
             };
             let value = start + option.len();
-            let end = line[value..].find(' ').map_or(line.len(), |end| value + end);
+            let end = line[value..]
+                .find(' ')
+                .map_or(line.len(), |end| value + end);
             line.replace_range(start..end, "");
         }
         text += &line;
@@ -140,7 +143,11 @@ fn the_oracles_rules_give_its_outputs() {
 }
 
 /// `-S` of the transcript differs from ours as documented.
-fn as_the_original_saves(line: &str) -> String {
+fn as_the_original_saves(line: &str, names: bool) -> String {
+    let mut line = line.to_owned();
+    if names {
+        line = line.replace("[2001:db8::1]", "[six.example]");
+    }
     let line = line.replace("-s sh -b flag-3", "-s sh -b ");
     without_thresholds(&line.replace("-f 4294967295", "-f -1"))
 }
@@ -159,7 +166,7 @@ fn every_command_line_of_the_transcript_is_answered_alike() {
             continue;
         }
         let output = if words[0] == "-S" {
-            as_the_original_saves(&output)
+            as_the_original_saves(&output, !words.contains(&"-n"))
         } else {
             output
         };
@@ -199,7 +206,7 @@ TCP  web1.example:http wlc
   -> a-very-long-host-name-for-te Masq    1      0          0         
   -> nearly-28-characters.example Masq    1      0          0         
 TCP  nearly-28-characters.example wlc
-TCP  [2001:db8::1]:http wlc
+TCP  [six.example]:http wlc
 FWM  4 wlc
   -> localhost:80                 Masq    1      0          0         
 ";
@@ -246,7 +253,6 @@ fn the_status_of_a_restore_is_that_of_its_last_line() {
     assert_eq!(status(twice), 255);
     assert_eq!(status(&format!("{twice}-A -f 2")), 0);
     assert_eq!(status("-L -f 1\n"), 1);
-    assert_eq!(status("-L -f 1\n-C\n"), 0);
     assert_eq!(status("-A -f 1\n-R\n"), 255);
     assert_eq!(status(""), 0);
     // Texts keep the order of their lines.
@@ -285,7 +291,11 @@ fn an_order_that_is_given_stands() {
     let options = crate::cli::listing::Options::default();
     let listing = crate::cli::listing::Listing::new(None, services, options).in_order(&order);
     let text = listing.to_string();
-    let names: Vec<_> = text.lines().skip(2).map(|line| line.get(..20).unwrap_or(line)).collect();
+    let names: Vec<_> = text
+        .lines()
+        .skip(2)
+        .map(|line| line.get(..20).unwrap_or(line))
+        .collect();
     let server = |last| format!("  -> 198.51.100.{last}:0 ");
     assert_eq!(names[1..3], [server(2), server(1)]);
     assert!(names[0].starts_with("FWM  2") && text.ends_with("FWM  1 wlc\n"));
