@@ -16,8 +16,8 @@ use crate::kernel::host::InterfaceName;
 #[derive(Debug, Parser)]
 #[command(name = "directord", version, max_term_width = 100)]
 #[command(
-    after_help = "Started as `ldirectord` (through a link of that name), or as \
-    `directord ldirectord …`, it takes that program's command line.\n\n\
+    after_help = "Started as `ldirectord` or `ipvsadm` (through a link of that name), or as \
+    `directord ldirectord …` or `directord ipvsadm …`, it takes that program's command line.\n\n\
     Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
     4 no director is running."
 )]
@@ -59,6 +59,13 @@ pub(super) enum Command {
     #[command(disable_help_flag = true)]
     Ldirectord {
         /// Options and words of `ldirectord`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// The classic program's command line: -A -E -D -a -e -d -L -S -R -C -Z, …
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// Options and words of `ipvsadm`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },

@@ -57,7 +57,10 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
             crate::director::guard::run().context("guard")?;
             Ok(Exit::Success)
         }
-        Command::Ldirectord { .. } | Command::ClStatus { .. } | Command::SyncDaemonSwap { .. } => {
+        Command::Ldirectord { .. }
+        | Command::Ipvsadm { .. }
+        | Command::ClStatus { .. }
+        | Command::SyncDaemonSwap { .. } => {
             unreachable!("the personalities have mains of their own")
         }
     }

@@ -7,6 +7,7 @@ mod daemon;
 pub mod exit;
 mod failover;
 mod heartbeat;
+pub mod ipvsadm;
 pub mod ldirectord;
 pub mod listing;
 pub mod logging;
@@ -25,11 +26,12 @@ use args::{Arguments, Command};
 use exit::Exit;
 
 /// Runs the program and returns its exit code. The first argument's file name decides
-/// whether it is `directord` or answers as `ldirectord`, `cl_status` or `LVSSyncDaemonSwap`.
+/// whether it is `directord` or answers as `ldirectord`, `ipvsadm`, `cl_status` or `LVSSyncDaemonSwap`.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called = arguments.first().map(Path::new).and_then(Path::file_name);
     match called.and_then(OsStr::to_str) {
         Some("ldirectord") => return personality::main(&arguments),
+        Some("ipvsadm") => return ipvsadm::main(&arguments),
         Some("cl_status") => return heartbeat::cl_status(&arguments[1..]),
         Some("LVSSyncDaemonSwap") => return heartbeat::sync_daemon_swap(&arguments[1..]),
         _ => {}
@@ -48,6 +50,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             let name = OsString::from("ldirectord");
             let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
             return personality::main(&arguments);
+        }
+        Command::Ipvsadm { arguments } => {
+            let name = OsString::from("ipvsadm");
+            let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
+            return ipvsadm::main(&arguments);
         }
         Command::ClStatus { arguments } => return heartbeat::cl_status(&arguments),
         Command::SyncDaemonSwap { arguments } => return heartbeat::sync_daemon_swap(&arguments),
