@@ -183,7 +183,9 @@ async fn talk(
                     received += count as u64;
                     if received > ANSWERS_MAX {
                         let limit = Bytes(ANSWERS_MAX);
-                        return Ok(Verdict::down(format!("the answers are longer than {limit}")));
+                        return Ok(Verdict::down(format!(
+                            "the answers are longer than {limit}"
+                        )));
                     }
                     dialogue.feed(&buffer[..count])
                 }

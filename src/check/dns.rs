@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::trace::Trace;
-use crate::model::{Fault, DnsProbe, Outcome, Report};
+use crate::model::{DnsProbe, Fault, Outcome, Report};
 
 pub(super) async fn run(_target: SocketAddr, _probe: &DnsProbe, timeout: Duration) -> Report {
     Trace::new(timeout).report(Outcome::Inconclusive(Fault::new("not written yet")), "")

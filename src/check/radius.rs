@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::trace::Trace;
-use crate::model::{Fault, RadiusProbe, Outcome, Report};
+use crate::model::{Fault, Outcome, RadiusProbe, Report};
 
 pub(super) async fn run(_target: SocketAddr, _probe: &RadiusProbe, timeout: Duration) -> Report {
     Trace::new(timeout).report(Outcome::Inconclusive(Fault::new("not written yet")), "")

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::trace::Trace;
-use crate::model::{Fault, SmtpProbe, Outcome, Report};
+use crate::model::{Fault, Outcome, Report, SmtpProbe};
 
 pub(super) async fn run(_target: SocketAddr, _probe: &SmtpProbe, timeout: Duration) -> Report {
     Trace::new(timeout).report(Outcome::Inconclusive(Fault::new("not written yet")), "")

@@ -135,8 +135,15 @@ async fn http_shows_what_was_sent_and_received() {
         "GET /status?x=%20y HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: directord/{version}\r\n\
          Accept: */*\r\nConnection: close\r\n\r\n"
     );
-    assert_eq!(String::from_utf8(report.said_by(Side::Director)).unwrap(), request);
-    assert!(report.said_by(Side::Server).starts_with(b"HTTP/1.1 200 Fine\r\n"));
+    assert_eq!(
+        String::from_utf8(report.said_by(Side::Director)).unwrap(),
+        request
+    );
+    assert!(
+        report
+            .said_by(Side::Server)
+            .starts_with(b"HTTP/1.1 200 Fine\r\n")
+    );
     assert_eq!(report.detail, "HTTP status 200 Fine");
     let phases = report.phases;
     assert!(phases.connected <= phases.first_byte && phases.first_byte <= Some(phases.total));

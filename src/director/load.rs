@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +14,8 @@ use crate::config::{
     ldirectord,
 };
 
-use super::resolve;
+use super::{alert, monitor, resolve};
+use crate::model::Reason;
 
 /// Longest configuration file read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -305,7 +307,7 @@ fn resolved(
         mut warnings,
     } = parsed.resolve(&names.collect())?;
     let mut findings = look_at_files(&config, path);
-    findings.extend(not_done(&config, path));
+    findings.extend(look_at_mail(&config, path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -372,44 +374,33 @@ fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
     }
     for service in &config.services {
         if let Some(file) = &service.monitor_file
-            && !has_directory(&file.path)
+            && let Err(error) = monitor::look_at(Path::new(&file.path))
         {
-            findings.push(Diagnostic::at_line(
-                Severity::Error,
-                path,
-                file.line.0,
-                format!(
-                    "unable to open monitorfile {}: no such directory",
-                    file.path
-                ),
-            ));
+            // ldirectord would not start. What may only be this user's lack of rights, or mend
+            // itself, is no reason for that.
+            let severity = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                    Severity::Error
+                }
+                _ => Severity::Warning,
+            };
+            let message = format!("unable to open monitorfile {}: {error}", file.path);
+            findings.push(Diagnostic::at_line(severity, path, file.line.0, message));
         }
     }
     findings
 }
 
-/// Directives that are understood but that this version does not act on: nobody should
-/// wait for a mail that never comes.
-fn not_done(config: &Config, path: &str) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let warning = |line, what: &str| {
-        let message = format!("{what}, which this version does not do");
+/// Words that should be mail addresses and are not: nobody should wait for a mail that never
+/// comes.
+fn look_at_mail(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let unusable = alert::unusable_addresses(config).into_iter();
+    let warnings = unusable.map(|(line, word)| {
+        let word = Reason::new(&word);
+        let message = format!("\"{word}\" is no mail address, no mail goes there");
         Diagnostic::at_line(Severity::Warning, path, line, message)
-    };
-    let services = &config.services;
-    let mails = services
-        .iter()
-        .find(|service| service.mail.recipients.is_some());
-    if let Some(service) = mails {
-        findings.push(warning(service.line.0, "emailalert asks for mail"));
-    }
-    for service in services {
-        if let Some(file) = &service.monitor_file {
-            let what = "monitorfile asks for a line for each check";
-            findings.push(warning(file.line.0, what));
-        }
-    }
-    findings
+    });
+    warnings.collect()
 }
 
 fn has_directory(file: &str) -> bool {

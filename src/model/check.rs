@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::protocol::{
-    DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe,
-    SqlProbe,
+    DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
 };
 
 /// A health check, identified by all that can influence its result: two destinations

@@ -120,7 +120,9 @@ pub fn probe(address: SocketAddr, lines: &str) -> Report {
     }
     let parsed = parse(text.as_bytes(), "servers.cf");
     let names = Names::ask(parsed.names(), &mut |_| None);
-    let accepted = parsed.resolve(&names).unwrap_or_else(|rejected| panic!("{rejected:?}"));
+    let accepted = parsed
+        .resolve(&names)
+        .unwrap_or_else(|rejected| panic!("{rejected:?}"));
     let RealCheck::Probe(check) = &accepted.config.services[0].reals[0].check else {
         panic!("nothing is checked: {text}");
     };
@@ -166,7 +168,10 @@ impl Story<'_> {
         let addresses = loopback(server.port);
         self.comes_up(server);
         for address in addresses {
-            for lines in [self.wrong_credentials, self.wrong_content].into_iter().flatten() {
+            for lines in [self.wrong_credentials, self.wrong_content]
+                .into_iter()
+                .flatten()
+            {
                 let report = probe(address, lines);
                 assert!(is_down(&report), "{address}, {lines}: {report:?}");
             }

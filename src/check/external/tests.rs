@@ -82,7 +82,10 @@ async fn arguments_are_passed_as_they_are_and_never_through_a_shell() {
     let report = script.run(&hostile, LONG).await;
     assert_eq!(report.outcome, Outcome::Up);
     let expected = "<192.0.2.1><$(touch hit)><; exit 1><a b><-n><><`id`\n>";
-    assert_eq!(String::from_utf8(report.said_by(Side::Server)).unwrap(), expected);
+    assert_eq!(
+        String::from_utf8(report.said_by(Side::Server)).unwrap(),
+        expected
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,11 @@ pub(super) fn probe(
             // A firewall mark has no protocol: names are asked over UDP.
             let is_tcp = transport == Transport::Tcp && matches!(key, ServiceKey::Address { .. });
             ProbeKind::Dns(DnsProbe {
-                transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
+                transport: if is_tcp {
+                    Transport::Tcp
+                } else {
+                    Transport::Udp
+                },
                 name: request,
                 receive,
             })
