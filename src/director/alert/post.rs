@@ -27,6 +27,8 @@ const QUEUE: usize = 1000;
 const MAILBOX: usize = 256;
 /// Deliveries that run at once.
 const PARALLEL: usize = 16;
+/// Deadline of a delivery, name resolution included.
+const DEADLINE: Duration = Duration::from_secs(60);
 /// First and longest wait before a delivery is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(60);
@@ -61,6 +63,8 @@ pub struct Ways {
     pub sendmail: PathBuf,
     /// Port of the mail servers.
     pub port: u16,
+    /// Longest time for one delivery; what takes longer is tried again.
+    pub deadline: Duration,
 }
 
 impl Default for Ways {
@@ -68,6 +72,7 @@ impl Default for Ways {
         Self {
             sendmail: PathBuf::from(SENDMAIL),
             port: smtp::PORT,
+            deadline: DEADLINE,
         }
     }
 }
@@ -303,8 +308,8 @@ impl Office {
         let of = Arc::clone(&route);
         let delivery = self.deliveries.spawn(async move {
             match &route.relay {
-                Some(relay) => smtp::deliver(relay, ways.port, &host, &message).await,
-                None => sendmail::deliver(&ways.sendmail, &message).await,
+                Some(relay) => smtp::deliver(relay, &ways, &host, &message).await,
+                None => sendmail::deliver(&ways, &message).await,
             }
         });
         self.running.push((delivery.id(), of));

@@ -1,7 +1,6 @@
 //! One mail through the local mail program, without a shell.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,17 +9,16 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Message;
-use super::post::{Delivered, Failure};
+use super::post::{Delivered, Failure, Ways};
 use crate::model::Reason;
 
-/// Deadline of the program; its process group is killed after that.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Bytes kept of what it says on standard error.
 const WORDS: u64 = 1024;
 
 /// Runs `PROGRAM -i -t` with the message on its standard input: recipients come from the
-/// head, a line of a single dot ends nothing.
-pub(super) async fn deliver(program: &Path, message: &Message) -> Result<Delivered, Failure> {
+/// head, a line of a single dot ends nothing. The process group is killed at the deadline.
+pub(super) async fn deliver(ways: &Ways, message: &Message) -> Result<Delivered, Failure> {
+    let program = &*ways.sendmail;
     let mut command = std::process::Command::new(program);
     command
         .args(["-i", "-t"])
@@ -59,7 +57,7 @@ pub(super) async fn deliver(program: &Path, message: &Message) -> Result<Deliver
         };
         tokio::join!(write, child.wait())
     };
-    let ended = tokio::time::timeout(DEADLINE, exchange).await;
+    let ended = tokio::time::timeout(ways.deadline, exchange).await;
     let Ok((written, status)) = ended else {
         said.abort();
         if let Some(group) = group {
@@ -69,7 +67,7 @@ pub(super) async fn deliver(program: &Path, message: &Message) -> Result<Deliver
         return Err(Failure::new(format!(
             "{} did not end within {} s and was killed",
             program.display(),
-            DEADLINE.as_secs()
+            ways.deadline.as_secs()
         )));
     };
     let status = status.map_err(|error| Failure::new(error.to_string()))?;

@@ -17,13 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Message;
-use super::post::{Delivered, Failure};
+use super::post::{Delivered, Failure, Ways};
 use crate::model::Reason;
 
 /// The port of mail (RFC 5321 section 4.5.4.2).
 pub(super) const PORT: u16 = 25;
-/// Deadline of a delivery, name resolution included.
-pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// Deadline of the farewell: the mail has been taken by then.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes taken from a server in one delivery.
@@ -32,14 +30,15 @@ const ANSWERS: usize = 256 * 1024;
 /// Hands a message to a server. `host` is the name of this host.
 pub(super) async fn deliver(
     relay: &str,
-    port: u16,
+    ways: &Ways,
     host: &str,
     message: &Message,
 ) -> Result<Delivered, Failure> {
-    let (connection, delivered) = tokio::time::timeout(DEADLINE, talk(relay, port, host, message))
-        .await
-        .map_err(|_| Failure::new(format!("no end within {} s", DEADLINE.as_secs())))??;
-    let mut connection = connection;
+    let limit = ways.deadline;
+    let talk = tokio::time::timeout(limit, talk(relay, ways.port, host, message));
+    let ended = talk.await;
+    let late = |_| Failure::new(format!("no end within {} s", limit.as_secs()));
+    let (mut connection, delivered) = ended.map_err(late)??;
     // Whatever comes of it.
     let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
     Ok(delivered)
