@@ -5,7 +5,8 @@ use std::time::{Instant, SystemTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use lettre::Address;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::Body;
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 
 use super::{Letter, Line};
 use crate::config::Phase;
@@ -13,6 +14,8 @@ use crate::model::Reason;
 
 /// Longest text of a mail, in bytes.
 const TEXT: usize = 64 * 1024;
+/// Longest line that needs no encoding (RFC 5322 section 2.1.1).
+const LINE: usize = 998;
 /// Longest subject in characters; servers refuse much longer ones.
 const SUBJECT: usize = 400;
 
@@ -71,9 +74,23 @@ impl Message {
         Ok(Self {
             from: letter.route.from.email.clone(),
             to: letter.route.to.iter().map(|to| to.email.clone()).collect(),
-            bytes: builder.body(text)?.formatted(),
+            bytes: builder.body(body(text))?.formatted(),
             subject,
         })
+    }
+}
+
+/// As it is where that is allowed, so that a person and a filter can read it in a mailbox;
+/// else in an encoding that `lettre` chooses.
+fn body(text: String) -> Body {
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE);
+    if plain {
+        match Body::new_with_encoding(text, ContentTransferEncoding::SevenBit) {
+            Ok(body) => body,
+            Err(text) => Body::new(text),
+        }
+    } else {
+        Body::new(text)
     }
 }
 

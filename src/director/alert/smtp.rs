@@ -24,8 +24,10 @@ use crate::model::Reason;
 pub(super) const PORT: u16 = 25;
 /// Deadline of the farewell: the mail has been taken by then.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Bytes taken from a server in one delivery.
-const ANSWERS: usize = 256 * 1024;
+/// Bytes taken from a server in one delivery, and more for each recipient. A long answer is
+/// read anew with each of its lines: this is also a bound on the work.
+const ANSWERS: usize = 16 * 1024;
+const ANSWER: usize = 512;
 
 /// Hands a message to a server. `host` is the name of this host.
 pub(super) async fn deliver(
@@ -50,12 +52,9 @@ async fn talk(
     host: &str,
     message: &Message,
 ) -> Result<(AsyncSmtpConnection, Delivered), Failure> {
-    let stream = connect(relay, port).await?;
-    let name =
-        match host.is_ascii() && !host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            true if !host.is_empty() => ClientId::Domain(host.to_owned()),
-            _ => ClientId::Domain("localhost".to_owned()),
-        };
+    let stream = connect(relay, port, ANSWERS + ANSWER * message.to.len()).await?;
+    let is_word = !host.is_empty() && host.chars().all(|c| c.is_ascii_graphic());
+    let name = ClientId::Domain(if is_word { host } else { "localhost" }.to_owned());
     let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &name)
         .await
         .map_err(|error| Failure::new(words(&error)))?;
@@ -100,7 +99,7 @@ fn note_refusal(delivered: &mut Delivered, address: &Address, error: &Error) {
 }
 
 /// The first address of the server that takes a connection.
-async fn connect(relay: &str, port: u16) -> Result<Bounded, Failure> {
+async fn connect(relay: &str, port: u16, answers: usize) -> Result<Bounded, Failure> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((relay, port))
         .await
         .map_err(|error| Failure::new(format!("the name cannot be resolved: {error}")))?
@@ -111,7 +110,7 @@ async fn connect(relay: &str, port: u16) -> Result<Bounded, Failure> {
             Ok(stream) => {
                 return Ok(Bounded {
                     stream,
-                    left: ANSWERS,
+                    left: answers,
                 });
             }
             Err(error) => failure = Failure::new(error.to_string()),

@@ -115,19 +115,19 @@ fn the_identity_is_that_of_ldirectord() {
     };
     for (text, expected) in [
         (
-            "virtual=192.0.2.100:80\n real=192.0.2.21:80 gate 5\n service=http\n request=\"x.html\"\n receive=\"Test\\.Page\"\n virtualhost=www.example.com\n checkport=81\n",
+            "virtual=192.0.2.100:80\n    real=192.0.2.21:80 gate 5\n    service=http\n    request=\"x.html\"\n    receive=\"Test\\.Page\"\n    virtualhost=www.example.com\n    checkport=81\n",
             "negotiate http tcp 192.0.2.21 80 www.example.com 81 5 gate /x.html Test.Page",
         ),
         (
-            "virtual=192.0.2.100:80\n real=192.0.2.21:80 masq\n checktype=connect\n",
+            "virtual=192.0.2.100:80\n    real=192.0.2.21:80 masq\n    checktype=connect\n",
             "connect tcp 192.0.2.21 80 1 masq / ",
         ),
         (
-            "virtual=7\n real=192.0.2.21:80 ipip \"a\", \"b\"\n checktype=external\n checkcommand=/bin/x\n",
+            "virtual=7\n    real=192.0.2.21:80 ipip \"a\", \"b\"\n    checktype=external\n    checkcommand=/bin/x\n",
             "external /bin/x fwm 192.0.2.21 80 1 ipip /a b",
         ),
         (
-            "virtual6=[2001:db8::1]:80\n real6=[2001:db8::21]:80 gate\n checktype=3\n service=http\n",
+            "virtual6=[2001:db8::1]:80\n    real6=[2001:db8::21]:80 gate\n    checktype=3\n    service=http\n",
             "combined http tcp [2001 db8 21] 80 1 gate / ",
         ),
     ] {

@@ -53,8 +53,8 @@ impl World {
         let service = &self.config.services[0];
         let server = service.reals[server].destination.key;
         let word = match kind {
-            Kind::Failed => "Quiescent",
-            Kind::Recovered => "Restored",
+            Failed => "Quiescent",
+            Recovered => "Restored",
             Kind::Other => "Purged",
         };
         let occurrence = Occurrence {
@@ -79,7 +79,7 @@ impl World {
             let Some(due) = self.desk.poll_timeout().filter(|due| *due <= limit) else {
                 return mails;
             };
-            while let Some(letter) = self.desk.poll(Phase::Running, due) {
+            while let Some(letter) = self.desk.poll(Running, due) {
                 let lines = letter.lines.into_iter().map(|line| line.message);
                 let at = due.saturating_duration_since(self.start).as_secs();
                 mails.push((at, lines.collect()));
