@@ -446,6 +446,36 @@ mod tests {
         assert_eq!(document.services, Some(files.path().join("b.cf")));
     }
 
+    // VIR-29
+    #[test]
+    fn a_monitor_file_needs_a_directory_and_mail_an_address() {
+        let files = directory(&[]);
+        let base = files.path().display();
+        let said = |lines: &str| {
+            let path = files.path().join("a.cf");
+            std::fs::write(&path, format!("{CF}{lines}")).unwrap();
+            match load(&path, None) {
+                Ok(loaded) => loaded.warnings.iter().map(ToString::to_string).collect(),
+                Err(error) => vec![format!("error: {error}")],
+            }
+        };
+        assert_eq!(said(&format!("\tmonitorfile={base}/m\n")), [""; 0]);
+        let missing = said(&format!("\tmonitorfile={base}/missing/m\n"));
+        let words = format!("unable to open monitorfile {base}/missing/m: No such file");
+        assert!(
+            missing[0].starts_with("error: ") && missing[0].contains(&words),
+            "{missing:?}"
+        );
+        assert!(
+            missing[0].contains("line 4") || missing[0].contains(":4"),
+            "{missing:?}"
+        );
+        assert_eq!(said("\temailalert=a@example.com, root\n"), [""; 0]);
+        let bad = said("\temailalert=a@example.com, b@c d\n");
+        assert_eq!(bad.len(), 1);
+        assert!(bad[0].contains("\"b@c d\" is no mail address"), "{bad:?}");
+    }
+
     #[test]
     fn both_files_are_watched() {
         let files = directory(&[("a.yaml", YAML), ("b.cf", CF)]);

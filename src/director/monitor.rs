@@ -279,6 +279,8 @@ pub fn identity(service: &VirtualService, real: &RealServer) -> String {
     let method = real.destination.forwarding.word();
     let exchange = real.exchange.as_deref();
     let request = exchange.map_or(&settings.request, |exchange| &exchange.request);
+    // A real server's own is kept as it is written.
+    let slash = if request.starts_with('/') { "" } else { "/" };
     let receive = match exchange {
         Some(exchange) => exchange.receive.as_ref(),
         None => settings.receive.as_ref(),
@@ -287,7 +289,7 @@ pub fn identity(service: &VirtualService, real: &RealServer) -> String {
         .port
         .map_or_else(String::new, |port| port.to_string());
     let id = format!(
-        "{check}:{transport}:{address}:{}:{}:{port}:{}:{method}:{request}:{}",
+        "{check}:{transport}:{address}:{}:{}:{port}:{}:{method}:{slash}{request}:{}",
         real.port,
         settings.virtual_host.as_deref().unwrap_or_default(),
         real.destination.weight,

@@ -74,21 +74,19 @@ impl Message {
         Ok(Self {
             from: letter.route.from.email.clone(),
             to: letter.route.to.iter().map(|to| to.email.clone()).collect(),
-            bytes: builder.body(body(text))?.formatted(),
+            bytes: builder.body(body(&text))?.formatted(),
             subject,
         })
     }
 }
 
-/// As it is where that is allowed, so that a person and a filter can read it in a mailbox;
-/// else in an encoding that `lettre` chooses.
-fn body(text: String) -> Body {
-    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE);
-    if plain {
-        match Body::new_with_encoding(text, ContentTransferEncoding::SevenBit) {
-            Ok(body) => body,
-            Err(text) => Body::new(text),
-        }
+/// As it is where that is allowed, so that a person and a filter can read it in a mailbox
+/// (`lettre` encodes lines from 76 characters on); else in an encoding that `lettre` chooses.
+fn body(text: &str) -> Body {
+    let is_plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE);
+    let text = text.replace('\n', "\r\n");
+    if is_plain {
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
     } else {
         Body::new(text)
     }
