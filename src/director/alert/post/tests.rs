@@ -72,7 +72,7 @@ impl Postfix {
         let mut master = format!(
             "127.0.0.1:{port} inet n - n - - smtpd\n[::1]:{port} inet n - n - - smtpd\n\
              cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
-             postlog unix-dgram n - n - 1 postlogd\n"
+             anvil unix - - n - 1 anvil\npostlog unix-dgram n - n - 1 postlogd\n"
         );
         for name in ["bounce", "defer", "trace"] {
             master += &format!("{name} unix - - n - 0 bounce\n");
@@ -82,7 +82,6 @@ impl Postfix {
             ("virtual", "virtual"),
             ("error", "error"),
             ("retry", "error"),
-            ("anvil", "anvil"),
             ("proxymap", "proxymap"),
         ] {
             master += &format!("{name} unix - n n - - {program}\n");
