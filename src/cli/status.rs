@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{ServerStatus, ServiceStatus, Status};
+use crate::director::status::{AlertStatus, ServerStatus, ServiceStatus, Status};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,11 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         let error = status.reload_error.as_ref()?;
         Some((Verdict::Warning, format!("the last reload failed: {error}")))
     };
+    let alerts = || {
+        let trouble = status.alerts.as_ref()?.troubles.first()?;
+        let text = format!("{} fails: {}", trouble.relay, trouble.error);
+        Some((Verdict::Warning, text))
+    };
     let pair = status.pair.as_ref().map(failover::verdict);
     let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
     bad.or_else(|| of_pair(Verdict::Critical))
@@ -82,6 +87,7 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
         .or_else(drift)
+        .or_else(alerts)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
 }
 
@@ -104,6 +110,9 @@ pub(super) fn text(status: &Status) -> String {
             &mut out,
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
         );
+    }
+    if let Some(alerts) = &status.alerts {
+        alert_lines(&mut out, alerts);
     }
     if let Some(pair) = &status.pair {
         let (verdict, why) = failover::verdict(pair);
@@ -131,6 +140,25 @@ pub(super) fn text(status: &Status) -> String {
         }
     }
     out
+}
+
+fn alert_lines(out: &mut String, alerts: &AlertStatus) {
+    if alerts.waiting > 0 || alerts.dropped > 0 {
+        let (waiting, dropped) = (alerts.waiting, alerts.dropped);
+        let dropped = match dropped {
+            0 => String::new(),
+            dropped => format!(", {dropped} dropped since the start"),
+        };
+        line(out, format_args!("alerts: {waiting} to be mailed{dropped}"));
+    }
+    for trouble in &alerts.troubles {
+        let since = duration(trouble.since_seconds);
+        let (relay, error) = (&trouble.relay, &trouble.error);
+        line(
+            out,
+            format_args!("ALERTS: {relay} fails for {since}: {error}"),
+        );
+    }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
@@ -218,7 +246,7 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::director::status::{CheckStatus, FallbackStatus};
+    use crate::director::status::{CheckStatus, FallbackStatus, MailTrouble};
 
     fn status() -> Status {
         let server = |address: &str, state: &str, weight| ServerStatus {
@@ -248,6 +276,7 @@ mod tests {
             reload_error: None,
             kernel_error: None,
             pair: None,
+            alerts: None,
             services: vec![ServiceStatus {
                 service: "tcp:192.0.2.100:80".to_owned(),
                 scheduler: "rr".to_owned(),
@@ -312,6 +341,35 @@ mod tests {
             "{shown}"
         );
         state.services[0].passive = false;
+        assert_eq!(verdict(&state).0, Verdict::Critical);
+    }
+
+    #[test]
+    fn mail_that_does_not_go_is_shown_and_no_more_than_a_warning() {
+        let mut state = status();
+        state.services[0].servers.remove(1);
+        state.alerts = Some(AlertStatus {
+            waiting: 3,
+            dropped: 0,
+            troubles: Vec::new(),
+        });
+        assert_eq!(verdict(&state).0, Verdict::Good);
+        assert!(text(&state).contains("\nalerts: 3 to be mailed\n"));
+        state.alerts = Some(AlertStatus {
+            waiting: 3,
+            dropped: 7,
+            troubles: vec![MailTrouble {
+                relay: "192.0.2.25".to_owned(),
+                error: "Connection refused".to_owned(),
+                since_seconds: 61.0,
+            }],
+        });
+        let shown = text(&state);
+        let lines = "\nalerts: 3 to be mailed, 7 dropped since the start\n\
+                     ALERTS: 192.0.2.25 fails for 1m01s: Connection refused\n";
+        assert!(shown.contains(lines), "{shown}");
+        assert_eq!(verdict(&state).0, Verdict::Warning);
+        state.services[0].in_service = 0;
         assert_eq!(verdict(&state).0, Verdict::Critical);
     }
 

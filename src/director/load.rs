@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +14,8 @@ use crate::config::{
     ldirectord,
 };
 
-use super::resolve;
+use super::{alert, monitor, resolve};
+use crate::model::Reason;
 
 /// Longest configuration file read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -305,7 +307,7 @@ fn resolved(
         mut warnings,
     } = parsed.resolve(&names.collect())?;
     let mut findings = look_at_files(&config, path);
-    findings.extend(not_done(&config, path));
+    findings.extend(look_at_mail(&config, path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -372,44 +374,33 @@ fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
     }
     for service in &config.services {
         if let Some(file) = &service.monitor_file
-            && !has_directory(&file.path)
+            && let Err(error) = monitor::look_at(Path::new(&file.path))
         {
-            findings.push(Diagnostic::at_line(
-                Severity::Error,
-                path,
-                file.line.0,
-                format!(
-                    "unable to open monitorfile {}: no such directory",
-                    file.path
-                ),
-            ));
+            // ldirectord would not start. What may only be this user's lack of rights, or mend
+            // itself, is no reason for that.
+            let severity = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                    Severity::Error
+                }
+                _ => Severity::Warning,
+            };
+            let message = format!("unable to open monitorfile {}: {error}", file.path);
+            findings.push(Diagnostic::at_line(severity, path, file.line.0, message));
         }
     }
     findings
 }
 
-/// Directives that are understood but that this version does not act on: nobody should
-/// wait for a mail that never comes.
-fn not_done(config: &Config, path: &str) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let warning = |line, what: &str| {
-        let message = format!("{what}, which this version does not do");
+/// Words that should be mail addresses and are not: nobody should wait for a mail that never
+/// comes.
+fn look_at_mail(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let unusable = alert::unusable_addresses(config).into_iter();
+    let warnings = unusable.map(|(line, word)| {
+        let word = Reason::new(&word);
+        let message = format!("\"{word}\" is no mail address, no mail goes there");
         Diagnostic::at_line(Severity::Warning, path, line, message)
-    };
-    let services = &config.services;
-    let mails = services
-        .iter()
-        .find(|service| service.mail.recipients.is_some());
-    if let Some(service) = mails {
-        findings.push(warning(service.line.0, "emailalert asks for mail"));
-    }
-    for service in services {
-        if let Some(file) = &service.monitor_file {
-            let what = "monitorfile asks for a line for each check";
-            findings.push(warning(file.line.0, what));
-        }
-    }
-    findings
+    });
+    warnings.collect()
 }
 
 fn has_directory(file: &str) -> bool {
@@ -453,6 +444,36 @@ mod tests {
         let document = both.document.unwrap();
         assert_eq!(document.control.group.as_deref(), Some("adm"));
         assert_eq!(document.services, Some(files.path().join("b.cf")));
+    }
+
+    // VIR-29
+    #[test]
+    fn a_monitor_file_needs_a_directory_and_mail_an_address() {
+        let files = directory(&[]);
+        let base = files.path().display();
+        let said = |lines: &str| {
+            let path = files.path().join("a.cf");
+            std::fs::write(&path, format!("{CF}{lines}")).unwrap();
+            match load(&path, None) {
+                Ok(loaded) => loaded.warnings.iter().map(ToString::to_string).collect(),
+                Err(error) => vec![format!("error: {error}")],
+            }
+        };
+        assert_eq!(said(&format!("\tmonitorfile={base}/m\n")), [""; 0]);
+        let missing = said(&format!("\tmonitorfile={base}/missing/m\n"));
+        let words = format!("unable to open monitorfile {base}/missing/m: No such file");
+        assert!(
+            missing[0].starts_with("error: ") && missing[0].contains(&words),
+            "{missing:?}"
+        );
+        assert!(
+            missing[0].contains("line 4") || missing[0].contains(":4"),
+            "{missing:?}"
+        );
+        assert_eq!(said("\temailalert=a@example.com, root\n"), [""; 0]);
+        let bad = said("\temailalert=a@example.com, b@c d\n");
+        assert_eq!(bad.len(), 1);
+        assert!(bad[0].contains("\"b@c d\" is no mail address"), "{bad:?}");
     }
 
     #[test]

@@ -23,10 +23,35 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// Why the kernel could not be reached at the last attempt, if so.
     pub kernel_error: Option<String>,
+    /// Alerts that wait or cannot be delivered, if so.
+    #[serde(default)]
+    pub alerts: Option<AlertStatus>,
     /// Every managed virtual service, in the order of `ipvsadm -L`.
     pub services: Vec<ServiceStatus>,
     /// The pair, if this director is a node of one.
     pub pair: Option<PairStatus>,
+}
+
+/// State of the alerts by mail and of the monitor files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertStatus {
+    /// Alerts that have not been mailed yet.
+    pub waiting: usize,
+    /// Alerts that were dropped since the start, because too many waited.
+    pub dropped: u64,
+    /// What does not take what it should.
+    pub troubles: Vec<MailTrouble>,
+}
+
+/// A mail server, mail program or monitor file that does not take what it is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MailTrouble {
+    /// Its name.
+    pub relay: String,
+    /// Why not.
+    pub error: String,
+    /// Seconds since it began.
+    pub since_seconds: f64,
 }
 
 /// State of a virtual service.

@@ -1,5 +1,7 @@
 //! Directives that stand both outside and inside sections, and lists of what was set.
 
+use std::net::Ipv6Addr;
+
 use super::value::Value;
 use crate::config::effective::{Command, Line, Mail, Phase, Phases};
 use crate::config::source::{Context, Span, quoted};
@@ -282,8 +284,16 @@ fn read_phases(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Phases> {
     Some(phases)
 }
 
-/// A host name at the beginning; the rest is ignored.
+/// A host name at the beginning; the rest is ignored. Or an IPv6 address, which ldirectord
+/// takes for a name that ends at its first colon.
 fn read_relay(cx: &mut Context<'_>, value: &Value<'_>) -> Option<String> {
+    let bare = value
+        .text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(value.text).parse::<Ipv6Addr>() {
+        return Some(address.to_string());
+    }
     let length = value
         .text
         .bytes()
@@ -291,7 +301,7 @@ fn read_relay(cx: &mut Context<'_>, value: &Value<'_>) -> Option<String> {
         .count();
     if length == 0 {
         cx.error(value.or_whole(), "invalid SMTP server address")
-            .help("write the relay's host name or IPv4 address without quotes and port");
+            .help("write the relay's host name or address without quotes and port");
         return None;
     }
     value.note_loose(cx, 0, length);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Entry, Failure, Operation, ServiceKey, Table};
+use crate::config::Phase;
+use crate::model::{DestinationKey, Entry, Failure, Operation, ServiceKey, Table};
 
 use super::super::notice::{Change, Notice};
 use super::managed::Managed;
-use super::{Action, Core, Phase};
+use super::{Action, Core, alerts};
 
 /// Why the kernel refused an operation, or a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,8 +146,13 @@ impl Core {
         let mut untold = 0;
         let table = Arc::make_mut(&mut self.table);
         for operation in operations {
-            follow(table, operation);
             let key = *operation.service();
+            let purged = if self.mails {
+                purged(operation, table)
+            } else {
+                Vec::new()
+            };
+            follow(table, operation);
             let change = change(
                 operation,
                 self.phase == Phase::Stopping,
@@ -160,6 +166,25 @@ impl Core {
                 ),
                 _ => (false, None),
             };
+            if matches!(operation, Operation::DeleteService(_)) && !self.passive.contains(&key) {
+                let stopping = self.phase == Phase::Stopping;
+                let alerts = purged
+                    .into_iter()
+                    .map(|server| Action::Alert(alerts::purged(key, server, stopping, self.phase)));
+                self.actions.extend(alerts);
+                if !self.services.contains_key(&key) {
+                    self.actions.push_back(Action::Gone(key));
+                }
+            } else if let Some(occurrence) = alerts::applied(
+                key,
+                &change,
+                fallback,
+                transition.as_ref(),
+                self.services.get(&key),
+                self.phase,
+            ) {
+                self.actions.push_back(Action::Alert(occurrence));
+            }
             if summary && transition.is_none() {
                 untold += 1;
             } else {
@@ -188,6 +213,16 @@ fn change(operation: &Operation, stopping: bool, managed: Option<&Managed>) -> C
             }
             _ => Change::ServerDeleted(*server),
         },
+    }
+}
+
+/// Servers that leave with their service.
+fn purged(operation: &Operation, table: &Table) -> Vec<DestinationKey> {
+    match operation {
+        Operation::DeleteService(key) => table.get(key).map_or_else(Vec::new, |entry| {
+            entry.destinations.keys().copied().collect()
+        }),
+        _ => Vec::new(),
     }
 }
 

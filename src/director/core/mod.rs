@@ -17,6 +17,7 @@
 //! - An operation that the kernel refused makes its service wait (1 s, doubling to 30 s), be
 //!   read again and be planned again. The first refusal is logged, repeats are not.
 
+mod alerts;
 mod applied;
 mod checks;
 mod drift;
@@ -32,11 +33,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Phase};
 use crate::health::Event;
 use crate::model::{Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
 use crate::reconcile;
 
+use super::alert::Occurrence;
 use super::lane::CheckId;
 use super::notice::Notice;
 use checks::Checks;
@@ -61,6 +63,10 @@ pub enum Action {
     Fallback(FallbackCommand),
     /// Tell the operator.
     Notice(Notice),
+    /// Mail may tell of it.
+    Alert(Occurrence),
+    /// A service that no configuration names has left the kernel.
+    Gone(ServiceKey),
 }
 
 /// A fallback command to run: `COMMAND start|stop ADDRESS:PORT PROTOCOL`.
@@ -74,18 +80,15 @@ pub struct FallbackCommand {
     pub service: ServiceKey,
 }
 
-/// What the director is doing, as it stands in some messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    Stopping,
-}
+/// A start or a reload is over after this, even if the kernel does not do as asked.
+const PHASE_LONGEST: Duration = Duration::from_secs(60);
 
 /// The director's state.
 #[derive(Debug)]
 pub struct Core {
     config: Arc<Config>,
     phase: Phase,
+    phase_since: Instant,
     services: BTreeMap<ServiceKey, Managed>,
     checks: Checks,
     /// What the kernel holds of the services concerned.
@@ -101,6 +104,8 @@ pub struct Core {
     refusals: BTreeMap<ServiceKey, applied::Refusal>,
     /// Services that are being read from the kernel; they are not planned meanwhile.
     unread: BTreeSet<ServiceKey>,
+    /// Whether any configuration so far asked for mail.
+    mails: bool,
     actions: VecDeque<Action>,
 }
 
@@ -109,7 +114,8 @@ impl Core {
     pub fn new(config: Arc<Config>, observed: Table, now: Instant) -> Self {
         let mut core = Self {
             config: Arc::clone(&config),
-            phase: Phase::Running,
+            phase: Phase::Starting,
+            phase_since: now,
             services: BTreeMap::new(),
             checks: Checks::default(),
             table: Arc::default(),
@@ -120,6 +126,7 @@ impl Core {
             generation: 0,
             refusals: BTreeMap::new(),
             unread: BTreeSet::new(),
+            mails: false,
             actions: VecDeque::new(),
         };
         core.adopt(config, observed, now);
@@ -167,6 +174,17 @@ impl Core {
         self.checks.all()
     }
 
+    /// The check that a configuration's check is carried out as.
+    pub fn check_id(&self, check: &Check) -> Option<CheckId> {
+        self.checks.id(check)
+    }
+
+    /// Standing of one real server of a service.
+    pub fn standing(&self, key: &ServiceKey, index: usize) -> Option<Availability> {
+        let real = self.services.get(key)?.reals.get(index)?;
+        Some(real.machine.availability())
+    }
+
     /// Time passed: see [`Core::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
         for (key, managed) in &mut self.services {
@@ -190,7 +208,25 @@ impl Core {
         if self.actions.is_empty() && !self.in_flight {
             self.plan_dirty(now);
         }
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            self.note_rest(now);
+        }
+        action
+    }
+
+    /// What the director is doing.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Start and reload last until everything is in the kernel and was checked once.
+    fn note_rest(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Starting | Phase::Reloading)
+            && (now >= self.phase_since + PHASE_LONGEST || self.is_settled() && self.is_fresh())
+        {
+            self.phase = Phase::Running;
+        }
     }
 
     /// The director is to end: services with `cleanstop` leave the kernel, the others stay
@@ -312,8 +348,14 @@ impl Core {
             return;
         }
         if let Some(managed) = self.services.get_mut(key) {
+            let mails = managed.virtual_service.mail.recipients.is_some();
             for (server, transition) in managed.take_transitions() {
                 let notice = Notice::transition(*key, server, &transition);
+                if mails {
+                    let words = &notice.message;
+                    let occurrence = alerts::standing(*key, server, &transition, words, self.phase);
+                    self.actions.push_back(Action::Alert(occurrence));
+                }
                 self.actions.push_back(Action::Notice(notice));
             }
         }

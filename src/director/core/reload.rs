@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Phase};
 use crate::model::{Availability, Check, ServiceKey, Table};
 
 use super::managed::Managed;
@@ -16,6 +16,8 @@ impl Core {
     ///
     /// `observed` is what the kernel holds of the services named by [`Core::new_services`].
     pub fn reload(&mut self, config: Arc<Config>, observed: Table, now: Instant) {
+        self.phase = Phase::Reloading;
+        self.phase_since = now;
         self.adopt(config, observed, now);
     }
 
@@ -44,6 +46,8 @@ impl Core {
             self.unwanted.insert(key);
             self.dirty.insert(key);
         }
+        let mut recipients = config.services.iter().map(|s| &s.mail.recipients);
+        self.mails |= recipients.any(Option::is_some);
         self.config = config;
         self.run_checks(now);
     }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use proptest::prelude::*;
 
+mod alerts;
 mod standby;
 
 use super::{Action, Core, FallbackCommand, Refused};
 use crate::config::{Config, Names, ldirectord};
+use crate::director::alert::Occurrence;
 use crate::director::lane::CheckId;
 use crate::kernel::fake::Table as Kernel;
 use crate::kernel::{self, Ipvs as _};
@@ -37,6 +39,7 @@ struct World {
     checks: BTreeMap<CheckId, Arc<Check>>,
     operations: Vec<Operation>,
     messages: Vec<String>,
+    alerts: Vec<Occurrence>,
     commands: Vec<FallbackCommand>,
     lowest: Option<usize>,
 }
@@ -76,6 +79,7 @@ impl World {
             checks: BTreeMap::new(),
             operations: Vec::new(),
             messages: Vec::new(),
+            alerts: Vec::new(),
             commands: Vec::new(),
             lowest: None,
         };
@@ -108,6 +112,8 @@ impl World {
                     self.core.handle_observed(readings);
                 }
                 Action::Fallback(command) => self.commands.push(command),
+                Action::Alert(occurrence) => self.alerts.push(occurrence),
+                Action::Gone(_) => {}
                 Action::Notice(notice) => {
                     let reason = notice.reason.map(|r| format!(" [{r}]")).unwrap_or_default();
                     self.messages.push(format!("{}{reason}", notice.message));
