@@ -281,6 +281,7 @@ impl Director {
                     let rounds = self.lane.add(id, check, false);
                     self.rounds.insert(id, rounds);
                 }
+                Action::Watch(id, watch) => self.lane.watch(id, watch),
                 Action::StopCheck(id) => {
                     self.rounds.remove(&id);
                     self.lane.remove(id);
@@ -339,9 +340,7 @@ impl Director {
     fn take_check_events(&mut self, first: CheckEvent) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let result = &event.report;
-            self.core
-                .handle_outcome(event.id, &result.outcome, &result.detail, event.at);
+            self.core.handle_result(event.id, &event.report, event.at);
             next = self.check_events.try_recv().ok();
         }
     }

@@ -52,6 +52,7 @@ impl Resolver<'_> {
                         break;
                     }
                 };
+                let agent = lower::agent(settings, &target, &check);
                 let destination = self.destination(raw, key, address, port);
                 let host = match &raw.last {
                     Some(_) => Host::Address(address),
@@ -66,6 +67,7 @@ impl Resolver<'_> {
                     destination,
                     exchange: exchange.clone(),
                     check,
+                    agent,
                     line: Line(raw.span.line),
                 });
             }

@@ -8,10 +8,11 @@ use nix::errno::Errno;
 use proptest::prelude::*;
 
 mod standby;
+mod weights;
 
 use super::{Action, Core, FallbackCommand, Refused};
 use crate::config::{Config, Names, ldirectord};
-use crate::director::lane::CheckId;
+use crate::director::lane::{CheckId, CheckResult, Watch};
 use crate::kernel::fake::Table as Kernel;
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{
@@ -36,6 +37,7 @@ struct World {
     now: Instant,
     checks: BTreeMap<CheckId, Arc<Check>>,
     operations: Vec<Operation>,
+    watches: BTreeMap<CheckId, Watch>,
     messages: Vec<String>,
     commands: Vec<FallbackCommand>,
     lowest: Option<usize>,
@@ -75,6 +77,7 @@ impl World {
             now,
             checks: BTreeMap::new(),
             operations: Vec::new(),
+            watches: BTreeMap::new(),
             messages: Vec::new(),
             commands: Vec::new(),
             lowest: None,
@@ -92,6 +95,9 @@ impl World {
             match action {
                 Action::StartCheck(id, check) => {
                     self.checks.insert(id, check);
+                }
+                Action::Watch(id, watch) => {
+                    self.watches.insert(id, watch);
                 }
                 Action::StopCheck(id) => {
                     self.checks
