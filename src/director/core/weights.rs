@@ -145,14 +145,11 @@ impl Real {
     /// The word for its state.
     pub(super) fn state(&self) -> &'static str {
         let standing = self.machine.availability();
+        let is_drained = standing == Availability::Up && self.usage.share.percent() == 0;
         match self.usage.place {
+            _ if is_drained => "draining",
             Place::Damped => "damped",
-            Place::Own | Place::Needed
-                if standing == Availability::Up && self.usage.share.percent() == 0 =>
-            {
-                "draining"
-            }
-            _ => standing.word(),
+            Place::Own | Place::Needed | Place::Kept => standing.word(),
         }
     }
 
