@@ -95,6 +95,7 @@ pub fn parse(line: &[u8]) -> Result<Advice, Reason> {
         }
         let end = rest.find(|c| c == '#' || SEPARATORS.contains(&c));
         let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let behind = behind.trim_start_matches(SEPARATORS);
         let reason = behind.strip_prefix('#').map(str::trim);
         if !take(&mut advice, word, reason) {
             return Err(unreadable(line));

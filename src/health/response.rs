@@ -1,20 +1,20 @@
 //! Weight from the response time, relative to the fastest server of the service. Pure.
 //!
-//! `share = 100 % × (fastest + 5 ms) / (own + 5 ms)`, where both times are smoothed over
-//! about the last eight rounds; rounded to tens, at least 10 %. The 5 ms keep differences
-//! that no client notices from counting. A share stays until the formula has left it by 8
+//! `share = 100 % × (fastest + 10 ms) / (own + 10 ms)`, where both times are smoothed over
+//! about the last eight rounds; rounded to tens, at least 10 %. The 10 ms keep differences
+//! that no client notices from counting. A share stays until the formula has left it by 10
 //! points or more, so that one that lies between two tens does not swing.
 
 use std::time::Duration;
 
 /// Time added to both sides of the ratio.
-const SLACK: f64 = 0.005;
+const SLACK: f64 = 0.010;
 
 /// Part that a new time has in the smoothed one.
 const PART: f64 = 0.25;
 
 /// Distance at which a share is left.
-const HYSTERESIS: f64 = 8.0;
+const HYSTERESIS: f64 = 10.0;
 
 /// Smoothed response time of a server, with the share that follows from it.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(share(45, 20), 50);
         assert_eq!(share(245, 20), 10);
         assert_eq!(share(60_000, 1), 10);
-        // One millisecond against half of one is no difference.
+        // One millisecond against nothing is no difference.
         assert_eq!(share(1, 0), 100);
         assert_eq!(ResponseTime::default().share(), 100);
     }
@@ -114,7 +114,7 @@ mod tests {
         let mut time = ResponseTime::default();
         let changes = (0..1000).filter(|n| {
             // Shares of 54 and 56 in turns.
-            time.seconds = Some(if n % 2 == 0 { 0.0413 } else { 0.0396 });
+            time.seconds = Some(if n % 2 == 0 { 0.0456 } else { 0.0436 });
             time.compare(ms(20))
         });
         assert_eq!(changes.count(), 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{RealCheck, VirtualService};
+use crate::config::{self, RealCheck, VirtualService};
 use crate::health::{Event, Limits, Machine, Transition};
 use crate::model::{Advice, Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 use crate::reconcile::{Desired, RealServer, ServiceState, desired};
@@ -68,11 +68,11 @@ impl Managed {
                         }
                         if before.agent != wanted.agent {
                             real.machine.handle_advice(&Advice::default(), now);
-                            real.usage.forget_agent();
+                            real.usage.forget_agent(wanted.agent.is_some());
                         }
                         real
                     }
-                    None => Real::new(&wanted.check, wanted.destination.key, observed, now),
+                    None => Real::new(wanted, observed, now),
                 }
             })
             .collect();
@@ -175,10 +175,7 @@ impl Managed {
             .zip(&self.reals)
             .map(|(configured, real)| RealServer {
                 destination: real.destination(configured.destination, now),
-                availability: real.standing(
-                    configured.agent.is_some(),
-                    is_found(&configured.destination.key),
-                ),
+                availability: real.standing(is_found(&configured.destination.key)),
                 hand_weight: real.hand_weight,
             })
             .collect();
@@ -257,14 +254,10 @@ impl Managed {
 }
 
 impl Real {
-    fn new(
-        check: &RealCheck,
-        server: DestinationKey,
-        observed: Option<&Entry>,
-        now: Instant,
-    ) -> Self {
-        let found = observed.and_then(|entry| entry.destinations.get(&server));
-        let machine = match check {
+    fn new(configured: &config::RealServer, observed: Option<&Entry>, now: Instant) -> Self {
+        let server = &configured.destination.key;
+        let found = observed.and_then(|entry| entry.destinations.get(server));
+        let machine = match configured.check {
             RealCheck::Always => Machine::always_up(now),
             RealCheck::Off => Machine::off(now),
             RealCheck::Probe(_) => Machine::unknown(found.is_some_and(|d| d.weight > 0), now),
@@ -272,7 +265,7 @@ impl Real {
         Self {
             machine,
             hand_weight: None,
-            usage: Usage::default(),
+            usage: Usage::found(found.is_some() && configured.agent.is_some()),
             untold: None,
         }
     }

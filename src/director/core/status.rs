@@ -92,8 +92,7 @@ impl Core {
         let machine = &real.machine;
         let weight = |entry: &Entry| entry.destinations.get(&destination.key).map(|d| d.weight);
         let is_found = entry.is_some_and(|e| e.destinations.contains_key(&destination.key));
-        let has_agent = managed.agent(index).is_some();
-        let without_hand = match real.standing(has_agent, is_found) {
+        let without_hand = match real.standing(is_found) {
             Availability::Up | Availability::Unknown => real.destination(destination, now).weight,
             Availability::Down | Availability::Maintenance => 0,
         };

@@ -19,6 +19,9 @@ pub(super) struct Usage {
     agent: Advice,
     /// Its agent was asked and answered, or did not.
     agent_heard: bool,
+    /// It was found in the table and keeps its weight there until its agent was asked, or it
+    /// fails.
+    awaits_agent: bool,
     /// Why the agent does not answer.
     agent_silent: Option<String>,
     /// What the last output of its external check said.
@@ -39,6 +42,7 @@ impl Default for Usage {
         Self {
             agent: Advice::default(),
             agent_heard: false,
+            awaits_agent: false,
             agent_silent: None,
             script: Advice::default(),
             response: ResponseTime::default(),
@@ -53,11 +57,21 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// Forgets all that an agent said.
-    pub(super) fn forget_agent(&mut self) {
+    /// A server that may stand in the table with what an agent said to another director.
+    pub(super) fn found(awaits_agent: bool) -> Self {
+        Self {
+            awaits_agent,
+            ..Self::default()
+        }
+    }
+
+    /// Forgets all that an agent said; whether there is another one.
+    pub(super) fn forget_agent(&mut self, has_agent: bool) {
         self.agent = Advice::default();
+        self.awaits_agent = has_agent;
         self.agent_heard = false;
         self.agent_silent = None;
+        self.share = Share::default();
     }
 
     /// Drops what a policy has no use for (any more).
@@ -162,13 +176,12 @@ impl Real {
         }
     }
 
-    /// The standing with which it goes into the table. A server that is found there keeps
-    /// its weight until its agent has been asked.
-    pub(super) fn standing(&self, has_agent: bool, is_found: bool) -> Availability {
+    /// The standing with which it goes into the table. One that waits for its agent is left
+    /// as it `is_found` there.
+    pub(super) fn standing(&self, is_found: bool) -> Availability {
         let standing = self.usage.place.standing(self.machine.availability());
-        let waits = has_agent && !self.usage.agent_heard && is_found;
         match standing {
-            Availability::Up if waits => Availability::Unknown,
+            Availability::Up if self.usage.awaits_agent && is_found => Availability::Unknown,
             standing => standing,
         }
     }
@@ -206,7 +219,8 @@ impl Managed {
             return heard;
         };
         let usage = &mut real.usage;
-        heard.weights = !std::mem::replace(&mut usage.agent_heard, true);
+        usage.agent_heard = true;
+        heard.weights = std::mem::take(&mut usage.awaits_agent);
         let silent = match &result.outcome {
             Outcome::Up => {
                 heard.weights |= usage.agent != result.advice;
@@ -301,6 +315,7 @@ impl Managed {
             return (true, None);
         };
         let usage = &mut real.usage;
+        usage.awaits_agent &= transition.to == Availability::Up;
         let is_told = usage.damper.reuse().is_none() || usage.in_service;
         usage.leaving = transition.to == Availability::Down && usage.in_service;
         let recovers = matches!(

@@ -216,11 +216,11 @@ fn the_weight_falls_with_the_response_time_and_seldom_changes() {
     for round in 0..300 {
         world.pass(SECOND);
         world.tell(0, false, Advice::default(), ms(20));
-        let wobble = ms(40 + round % 11);
+        let wobble = ms(60 + round % 11);
         world.tell(1, false, Advice::default(), wobble);
     }
-    assert_eq!(world.weights(), [100, 50]);
-    assert_eq!(world.server(1).weight_causes, ["response time 50 %"]);
+    assert_eq!(world.weights(), [100, 40]);
+    assert_eq!(world.server(1).weight_causes, ["response time 40 %"]);
     let changes = world.changes();
     assert!((1..=6).contains(&changes), "{changes}");
 }
