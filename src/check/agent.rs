@@ -1,7 +1,7 @@
-//! An agent on the real server says what it advises: HAProxy's agent protocol.
+//! An agent on the real server says what it advises: `HAProxy`'s agent protocol.
 //!
 //! The agent sends one line of text and closes; it is sent nothing. The words of the line
-//! are separated by blanks, tabs or commas and mean, in any case of letters (HAProxy's
+//! are separated by blanks, tabs or commas and mean, in any case of letters (`HAProxy`'s
 //! configuration manual, `agent-check`):
 //!
 //! | word | meaning |
@@ -111,7 +111,7 @@ pub fn parse(line: &[u8]) -> Result<Advice, Reason> {
 /// Between words.
 const SEPARATORS: [char; 4] = [' ', '\t', ',', '\r'];
 
-/// Begins a word of HAProxy's that has no meaning here: the limit is IPVS's own.
+/// Begins a word of `HAProxy`'s that has no meaning here: the limit is IPVS's own.
 const MAXCONN: &str = "maxconn:";
 
 /// Takes a word, with what stands behind its `#`; false if it is none.
@@ -169,8 +169,8 @@ mod tests {
         }
     }
 
-    fn down(reason: &str) -> Option<Verdict> {
-        Some(Verdict::Down(Reason::new(reason)))
+    fn down(reason: &str) -> Verdict {
+        Verdict::Down(Reason::new(reason))
     }
 
     #[test]
@@ -184,16 +184,16 @@ mod tests {
             ("250%", said(Some(100), None, None)),
             ("DRAIN\n", said(None, Some(Mode::Drain), None)),
             ("maint", said(None, Some(Mode::Maintenance), None)),
-            ("down", said(None, None, down("agent: down"))),
+            ("down", said(None, None, Some(down("agent: down")))),
             (
                 "down#disk full, 99% used",
-                said(None, None, down("agent: down: disk full, 99% used")),
+                said(None, None, Some(down("agent: down: disk full, 99% used"))),
             ),
             (
                 "50% failed # oom",
-                said(Some(50), None, down("agent: failed: oom")),
+                said(Some(50), None, Some(down("agent: failed: oom"))),
             ),
-            ("Stopped#", said(None, None, down("agent: stopped"))),
+            ("Stopped#", said(None, None, Some(down("agent: stopped")))),
             ("maxconn:30 10%", said(Some(10), None, None)),
             ("maxconn:30", Advice::default()),
             ("drain\nup 100%", said(None, Some(Mode::Drain), None)),

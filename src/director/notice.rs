@@ -243,17 +243,13 @@ impl Notice {
     /// The agent of a server does not answer, and why; or answers again.
     pub fn agent(service: ServiceKey, server: DestinationKey, silent: Option<&str>) -> Self {
         let v = service.short();
-        match silent {
-            Some(reason) => {
-                let message = format!("Agent does not answer: {server} ({v})");
-                let notice = Self::new(Severity::Warning, message);
-                notice.of(service, Some(server)).because(reason)
-            }
-            None => {
-                let message = format!("Agent answers: {server} ({v})");
-                Self::new(Severity::Info, message).of(service, Some(server))
-            }
-        }
+        let Some(reason) = silent else {
+            let message = format!("Agent answers: {server} ({v})");
+            return Self::new(Severity::Info, message).of(service, Some(server));
+        };
+        let message = format!("Agent does not answer: {server} ({v})");
+        let notice = Self::new(Severity::Warning, message);
+        notice.of(service, Some(server)).because(reason)
     }
 
     /// A service lost its last usable server, or got one back.

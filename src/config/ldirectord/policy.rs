@@ -8,6 +8,13 @@ use super::value::Value;
 use crate::config::source::{Context, quoted};
 use crate::model::{Damping, Policy};
 
+/// What is done about flapping servers.
+#[derive(Debug, Clone, Copy)]
+enum Flapping {
+    Ignored,
+    Damped(Damping),
+}
+
 /// What was set in a scope.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PolicyOptions {
@@ -15,7 +22,7 @@ pub(super) struct PolicyOptions {
     /// In seconds, 0 for none; so are the other times.
     fast_interval: Option<u32>,
     slow_start: Option<u32>,
-    damping: Option<Option<Damping>>,
+    damping: Option<Flapping>,
     floor: Option<u8>,
     response_weight: Option<bool>,
     external_weight: Option<bool>,
@@ -59,7 +66,11 @@ impl PolicyOptions {
             rise: self.rise.unwrap_or(outer.rise),
             fast_interval: time(self.fast_interval, outer.fast_interval),
             slow_start: time(self.slow_start, outer.slow_start),
-            damping: self.damping.unwrap_or(outer.damping),
+            damping: match self.damping {
+                None => outer.damping,
+                Some(Flapping::Ignored) => None,
+                Some(Flapping::Damped(damping)) => Some(damping),
+            },
             floor: self.floor.unwrap_or(outer.floor),
             response_weight: self.response_weight.unwrap_or(outer.response_weight),
             external_weight: self.external_weight.unwrap_or(outer.external_weight),
@@ -76,17 +87,17 @@ fn time(own: Option<u32>, outer: Option<Duration>) -> Option<Duration> {
 }
 
 /// `yes`, `no`, or `PENALTY,HALFLIFE,SUPPRESS,REUSE`.
-fn read_damping(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Option<Damping>> {
+fn read_damping(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Flapping> {
     match value.text {
-        "yes" => return Some(Some(Damping::DEFAULT)),
-        "no" => return Some(None),
+        "yes" => return Some(Flapping::Damped(Damping::DEFAULT)),
+        "no" => return Some(Flapping::Ignored),
         _ => {}
     }
     let problem = match figures(value.text) {
         Some(damping) if damping.suppress <= damping.reuse => {
             "the penalty that suppresses must be above the one that ends it"
         }
-        Some(damping) => return Some(Some(damping)),
+        Some(damping) => return Some(Flapping::Damped(damping)),
         None => "flapdamping must be 'yes', 'no' or four numbers",
     };
     cx.error(

@@ -12,16 +12,28 @@ use super::super::notice::Notice;
 use super::managed::{Managed, Real};
 use crate::config::RealCheck;
 
+/// Whether the agent of a server was asked, with or without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    No,
+    /// No, and the server was found in the table: it keeps its weight there until the agent
+    /// was asked, or it fails.
+    Awaited,
+    Yes,
+}
+
+impl Asked {
+    fn first(is_awaited: bool) -> Self {
+        if is_awaited { Self::Awaited } else { Self::No }
+    }
+}
+
 /// What a server's past and its own word add to its standing.
 #[derive(Debug)]
 pub(super) struct Usage {
     /// All that its agent has said.
     agent: Advice,
-    /// Its agent was asked and answered, or did not.
-    agent_heard: bool,
-    /// It was found in the table and keeps its weight there until its agent was asked, or it
-    /// fails.
-    awaits_agent: bool,
+    asked: Asked,
     /// Why the agent does not answer.
     agent_silent: Option<String>,
     /// What the last output of its external check said.
@@ -41,8 +53,7 @@ impl Default for Usage {
     fn default() -> Self {
         Self {
             agent: Advice::default(),
-            agent_heard: false,
-            awaits_agent: false,
+            asked: Asked::No,
             agent_silent: None,
             script: Advice::default(),
             response: ResponseTime::default(),
@@ -60,7 +71,7 @@ impl Usage {
     /// A server that may stand in the table with what an agent said to another director.
     pub(super) fn found(awaits_agent: bool) -> Self {
         Self {
-            awaits_agent,
+            asked: Asked::first(awaits_agent),
             ..Self::default()
         }
     }
@@ -68,8 +79,7 @@ impl Usage {
     /// Forgets all that an agent said; whether there is another one.
     pub(super) fn forget_agent(&mut self, has_agent: bool) {
         self.agent = Advice::default();
-        self.awaits_agent = has_agent;
-        self.agent_heard = false;
+        self.asked = Asked::first(has_agent);
         self.agent_silent = None;
         self.share = Share::default();
     }
@@ -92,7 +102,7 @@ impl Usage {
 
     /// Whether the agent was asked.
     pub(super) fn is_agent_heard(&self) -> bool {
-        self.agent_heard
+        self.asked == Asked::Yes
     }
 
     /// Percentage of the weight that all advice together asks for.
@@ -181,7 +191,9 @@ impl Real {
     pub(super) fn standing(&self, is_found: bool) -> Availability {
         let standing = self.usage.place.standing(self.machine.availability());
         match standing {
-            Availability::Up if self.usage.awaits_agent && is_found => Availability::Unknown,
+            Availability::Up if self.usage.asked == Asked::Awaited && is_found => {
+                Availability::Unknown
+            }
             standing => standing,
         }
     }
@@ -219,8 +231,7 @@ impl Managed {
             return heard;
         };
         let usage = &mut real.usage;
-        usage.agent_heard = true;
-        heard.weights = std::mem::take(&mut usage.awaits_agent);
+        heard.weights = std::mem::replace(&mut usage.asked, Asked::Yes) == Asked::Awaited;
         let silent = match &result.outcome {
             Outcome::Up => {
                 heard.weights |= usage.agent != result.advice;
@@ -315,7 +326,9 @@ impl Managed {
             return (true, None);
         };
         let usage = &mut real.usage;
-        usage.awaits_agent &= transition.to == Availability::Up;
+        if usage.asked == Asked::Awaited && transition.to != Availability::Up {
+            usage.asked = Asked::No;
+        }
         let is_told = usage.damper.reuse().is_none() || usage.in_service;
         usage.leaving = transition.to == Availability::Down && usage.in_service;
         let recovers = matches!(
