@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 
 use crate::model::{Probe, ProbeKind, Report};
 
+pub mod agent;
 pub mod datagram;
 pub mod dialogue;
 pub mod dns;
@@ -70,6 +71,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Sql(sql) => sql::run(target, sql, probe.timeout).await,
         ProbeKind::Radius(radius) => radius::run(target, radius, probe.timeout).await,
         ProbeKind::Sip(sip) => sip::run(target, sip, probe.timeout).await,
+        ProbeKind::Agent => agent::run(target, probe.timeout).await,
     }
 }
 

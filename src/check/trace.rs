@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fault::{self, Seconds, Stage};
-use crate::model::{Outcome, Phases, Reason, Report, Said, Side};
+use crate::model::{Advice, Outcome, Phases, Reason, Report, Said, Side};
 
 /// Bytes of each direction that a [`Report`] shows.
 const EXCERPT: usize = 4096;
@@ -117,6 +117,7 @@ impl Trace {
         Report {
             outcome,
             detail: detail.into(),
+            advice: Advice::default(),
             phases: Phases {
                 total: self.started.elapsed(),
                 ..self.phases

@@ -53,6 +53,14 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         };
         Some((Verdict::Critical, format!("{} {why}", service.service)))
     });
+    let floor = || {
+        let service = services.iter().find(|service| service.kept_by_floor > 0)?;
+        let text = format!(
+            "{} keeps {} failed real servers in service: the floor of {} % is reached",
+            service.service, service.kept_by_floor, service.floor_percent
+        );
+        Some((Verdict::Critical, text))
+    };
     let out = || {
         services.iter().find_map(|service| {
             let server = service.servers.iter().find(|server| server.state != "up")?;
@@ -82,7 +90,8 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     };
     let pair = status.pair.as_ref().map(failover::verdict);
     let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
-    bad.or_else(|| of_pair(Verdict::Critical))
+    bad.or_else(floor)
+        .or_else(|| of_pair(Verdict::Critical))
         .or_else(reload)
         .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
@@ -174,6 +183,12 @@ fn service_line(service: &ServiceStatus) -> String {
         let word = if fallback.active { "SERVING" } else { "ready" };
         text.push_str(&format!(", fallback {} {word}", fallback.server));
     }
+    if service.kept_by_floor > 0 {
+        text.push_str(&format!(
+            ", FLOOR OF {} % REACHED, {} failed kept",
+            service.floor_percent, service.kept_by_floor
+        ));
+    }
     if service.passive {
         text.push_str(", cold standby");
         if service.in_kernel {
@@ -205,6 +220,12 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
             server.failures, server.failure_limit
         ));
     }
+    if server.successes > 0 {
+        text.push_str(&format!(
+            "  recovering {}/{}",
+            server.successes, server.success_limit
+        ));
+    }
     if let Some(check) = &server.check {
         text.push_str(&format!("  {}", check.what));
         if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
@@ -224,10 +245,17 @@ fn weight(server: &ServerStatus) -> String {
     if let Some(configured) = server.weight_without_hand {
         return format!("{now} (by hand, {configured} otherwise)");
     }
-    if server.weight_in_kernel == server.weight_wanted {
+    let mut why = server.weight_causes.clone();
+    if server.weight_in_kernel != server.weight_wanted {
+        why.insert(0, format!("wanted: {}", number(server.weight_wanted)));
+    }
+    if !server.weight_causes.is_empty() && server.weight_configured > 0 {
+        why.insert(0, format!("of {}", server.weight_configured));
+    }
+    if why.is_empty() {
         return now;
     }
-    format!("{now} (wanted: {})", number(server.weight_wanted))
+    format!("{now} ({})", why.join(", "))
 }
 
 /// `0.4s`, `12s`, `3m05s`, `2h10m`, `5d03h`.
@@ -256,6 +284,10 @@ mod tests {
             reason: Some("HTTP status 404 Not Found".to_owned()),
             failures: 0,
             failure_limit: 1,
+            successes: 0,
+            success_limit: 1,
+            weight_configured: 1,
+            weight_causes: Vec::new(),
             weight_wanted: weight,
             weight_in_kernel: weight,
             weight_without_hand: None,
@@ -266,6 +298,7 @@ mod tests {
                 latency_ms: Some(1.26),
                 last_result: None,
             }),
+            agent: None,
         };
         Status {
             version: "1.0".to_owned(),
@@ -284,6 +317,8 @@ mod tests {
                 passive: false,
                 in_service: 1,
                 configured: 2,
+                floor_percent: 0,
+                kept_by_floor: 0,
                 fallback: Some(FallbackStatus {
                     server: "127.0.0.1:80".to_owned(),
                     active: false,

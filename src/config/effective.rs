@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Endpoint, Port};
-use crate::model::{Check, Destination, Forwarding, HttpMethod, Pattern, Service, ServiceKey};
+use crate::model::{
+    Check, Destination, Forwarding, HttpMethod, Pattern, Policy, Service, ServiceKey,
+};
 
 /// Line of the file that something comes from; 0 for a default. Two configurations
 /// that differ only in layout are equal, so this takes no part in comparison.
@@ -56,6 +58,8 @@ pub struct Globals {
     pub ping_attempts: u32,
     /// Default number of failures in a row that take a server out.
     pub failure_count: u32,
+    /// Default of [`VirtualService::policy`].
+    pub policy: Policy,
     /// Default fallback server of IPv4 services.
     pub fallback: Option<GlobalFallback>,
     /// Default fallback server of IPv6 services.
@@ -256,6 +260,8 @@ pub struct VirtualService {
     pub clean_stop: bool,
     /// Failures in a row that take a server out, at least 1.
     pub failure_count: u32,
+    /// How results become standing and weight beyond that.
+    pub policy: Policy,
     /// Alerts.
     pub mail: Mail,
     /// File that gets a line for each check result.
@@ -282,6 +288,8 @@ pub struct RealServer {
     pub exchange: Option<Box<Exchange>>,
     /// How it is checked.
     pub check: RealCheck,
+    /// The check of its agent, if it has one.
+    pub agent: Option<Arc<Check>>,
     /// Where it was written.
     pub line: Line,
 }
@@ -326,6 +334,8 @@ pub struct CheckSettings {
     pub service: ServiceType,
     /// Port contacted, instead of the real server's own.
     pub port: Option<u16>,
+    /// An agent on the real server that is asked as well.
+    pub agent: Option<Agent>,
     /// Deadline of connect and external checks, and of each attempt of a ping.
     pub check_timeout: Duration,
     /// Deadline of negotiate checks.
@@ -352,6 +362,15 @@ pub struct CheckSettings {
     pub database: Option<String>,
     /// RADIUS secret.
     pub secret: Option<String>,
+}
+
+/// An agent on each real server that advises about its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agent {
+    /// Its TCP port.
+    pub port: u16,
+    /// Time between two questions.
+    pub interval: Duration,
 }
 
 /// Values of `checktype`.

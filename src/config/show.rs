@@ -23,6 +23,8 @@
 //!     check: {state: probe, target: 192.0.2.21:80, interval_s: 10, probes: […]}
 //! ```
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::effective::{
@@ -30,7 +32,7 @@ use super::effective::{
     RealServer, VirtualService,
 };
 use super::names::Endpoint;
-use crate::model::{Check, Interpreter, Login, Method, Pattern, Probe, ProbeKind};
+use crate::model::{Check, Interpreter, Login, Method, Pattern, Policy, Probe, ProbeKind};
 
 /// The effective configuration as YAML.
 pub fn to_yaml(config: &Config) -> String {
@@ -79,6 +81,8 @@ struct GlobalView<'a> {
     check_interval_s: u64,
     ping_attempts: u32,
     failure_count: u32,
+    #[serde(flatten)]
+    policy: PolicyView,
     fallback: Option<FallbackView>,
     fallback6: Option<FallbackView>,
     fallback_command: Option<&'a [String]>,
@@ -105,6 +109,7 @@ impl<'a> GlobalView<'a> {
             check_interval_s: globals.check_interval.as_secs(),
             ping_attempts: globals.ping_attempts,
             failure_count: globals.failure_count,
+            policy: PolicyView::of(&globals.policy),
             fallback: globals.fallback.as_ref().map(FallbackView::global),
             fallback6: globals.fallback6.as_ref().map(FallbackView::global),
             fallback_command: globals
@@ -226,6 +231,8 @@ struct ServiceView<'a> {
     quiescent: bool,
     clean_stop: bool,
     failure_count: u32,
+    #[serde(flatten)]
+    policy: PolicyView,
     fallback: Option<FallbackView>,
     fallback_command: Option<&'a [String]>,
     monitor_file: Option<&'a str>,
@@ -258,6 +265,7 @@ impl<'a> ServiceView<'a> {
             quiescent: service.quiescent,
             clean_stop: service.clean_stop,
             failure_count: service.failure_count,
+            policy: PolicyView::of(&service.policy),
             fallback: service.fallback.as_ref().map(FallbackView::of),
             fallback_command: service
                 .fallback_command
@@ -274,6 +282,32 @@ impl<'a> ServiceView<'a> {
 }
 
 #[derive(Serialize)]
+struct PolicyView {
+    rise: u32,
+    fast_interval_s: u64,
+    slow_start_s: u64,
+    flap_damping: String,
+    floor_percent: u8,
+    response_weight: bool,
+    external_weight: bool,
+}
+
+impl PolicyView {
+    fn of(policy: &Policy) -> Self {
+        let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs());
+        Self {
+            rise: policy.rise,
+            fast_interval_s: seconds(policy.fast_interval),
+            slow_start_s: seconds(policy.slow_start),
+            flap_damping: super::print::damping(policy),
+            floor_percent: policy.floor,
+            response_weight: policy.response_weight,
+            external_weight: policy.external_weight,
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct PersistenceView {
     timeout_s: u32,
     netmask: String,
@@ -284,6 +318,8 @@ struct CheckView<'a> {
     r#type: String,
     service: &'static str,
     port: Option<u16>,
+    agent_port: Option<u16>,
+    agent_interval_s: Option<u64>,
     check_timeout_s: u64,
     negotiate_timeout_s: u64,
     interval_s: u64,
@@ -305,6 +341,8 @@ impl<'a> CheckView<'a> {
             r#type: check.kind.to_string(),
             service: check.service.name(),
             port: check.port,
+            agent_port: check.agent.map(|agent| agent.port),
+            agent_interval_s: check.agent.map(|agent| agent.interval.as_secs()),
             check_timeout_s: check.check_timeout.as_secs(),
             negotiate_timeout_s: check.negotiate_timeout.as_secs(),
             interval_s: check.interval.as_secs(),
@@ -475,6 +513,7 @@ enum KindView<'a> {
         transport: &'static str,
         login: Option<&'a str>,
     },
+    Agent,
 }
 
 /// A pattern as written.
@@ -546,6 +585,7 @@ impl<'a> ProbeView<'a> {
             ProbeKind::Radius(radius) => KindView::Radius {
                 login: &radius.login.name,
             },
+            ProbeKind::Agent => KindView::Agent,
             ProbeKind::Sip(sip) => KindView::Sip {
                 transport: sip.transport.word(),
                 login: sip.login.as_deref(),

@@ -287,6 +287,7 @@ impl Director {
                     let rounds = self.lane.add(id, check, self.alerts.reports(id));
                     self.rounds.insert(id, rounds);
                 }
+                Action::Watch(id, watch) => self.lane.watch(id, watch),
                 Action::StopCheck(id) => {
                     self.rounds.remove(&id);
                     self.lane.remove(id);
@@ -347,10 +348,9 @@ impl Director {
     fn take_check_events(&mut self, first: CheckEvent) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let result = &event.report;
-            self.core
-                .handle_outcome(event.id, &result.outcome, &result.detail, event.at);
-            self.alerts.note_result(&self.core, event.id, result);
+            self.core.handle_result(event.id, &event.report, event.at);
+            self.alerts
+                .note_result(&self.core, event.id, &event.report);
             next = self.check_events.try_recv().ok();
         }
     }

@@ -70,6 +70,12 @@ pub struct ServiceStatus {
     pub in_service: usize,
     /// Configured real servers.
     pub configured: usize,
+    /// Percentage of the servers that failed checks never go below; 0 is off.
+    #[serde(default)]
+    pub floor_percent: u8,
+    /// Failed servers that are kept in service for the sake of that.
+    #[serde(default)]
+    pub kept_by_floor: usize,
     /// The fallback, if one is configured.
     pub fallback: Option<FallbackStatus>,
     /// Last refusal of the kernel that is not overcome, by attempts so far.
@@ -92,7 +98,8 @@ pub struct FallbackStatus {
 pub struct ServerStatus {
     /// Address and port, as the kernel files it.
     pub server: String,
-    /// `up`, `down`, `unknown` or `maintenance`.
+    /// `up`, `down`, `unknown`, `maintenance`, `draining` (up, but with weight 0 by its own
+    /// or its check's word) or `damped` (up, but kept out for failing again and again).
     pub state: String,
     /// Seconds since the state began.
     pub since_seconds: f64,
@@ -102,6 +109,19 @@ pub struct ServerStatus {
     pub failures: u32,
     /// Failed checks in a row that take the server out.
     pub failure_limit: u32,
+    /// Passed checks in a row that did not change the state yet.
+    #[serde(default)]
+    pub successes: u32,
+    /// Passed checks in a row that bring a failed server up.
+    #[serde(default)]
+    pub success_limit: u32,
+    /// Weight in the configuration.
+    #[serde(default)]
+    pub weight_configured: u32,
+    /// What else the weight and the state are due to: `agent 50 %`, `slow start 30 %`,
+    /// `damped for 12 s`, `kept by the floor`, …
+    #[serde(default)]
+    pub weight_causes: Vec<String>,
     /// Weight that the director wants; `None` when the server should not be in the table.
     pub weight_wanted: Option<u32>,
     /// Weight in the kernel; `None` when it is not in the table.
@@ -111,6 +131,9 @@ pub struct ServerStatus {
     pub weight_without_hand: Option<u32>,
     /// The check; `None` when the server is not checked.
     pub check: Option<CheckStatus>,
+    /// The check of its agent, if it has one.
+    #[serde(default)]
+    pub agent: Option<CheckStatus>,
 }
 
 /// A check's last round.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::policy::Advice;
 use super::protocol::{
     DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
 };
@@ -93,6 +94,8 @@ pub enum ProbeKind {
     Radius(RadiusProbe),
     /// OPTIONS is answered with 200.
     Sip(SipProbe),
+    /// An agent says what it advises.
+    Agent,
 }
 
 impl ProbeKind {
@@ -119,6 +122,7 @@ impl ProbeKind {
             Self::Sql(sql) => sql.database.word(),
             Self::Radius(_) => "radius",
             Self::Sip(_) => "sip",
+            Self::Agent => "agent",
         }
     }
 }
@@ -306,6 +310,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// One line that describes a success: the status line, `connected`, …
     pub detail: String,
+    /// What the server, or the program that looked at it, advises.
+    pub advice: Advice,
     /// When each phase ended.
     pub phases: Phases,
     /// Beginning of what was said, in its order: at most 4 KiB of each side, secrets masked.

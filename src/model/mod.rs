@@ -10,6 +10,7 @@ mod destination;
 mod interface;
 mod operation;
 pub mod pair;
+mod policy;
 mod protocol;
 mod service;
 mod sync;
@@ -24,6 +25,7 @@ pub use check::{
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
 pub use interface::{InterfaceName, Mac, NotAnInterface};
 pub use operation::{Failure, Operation};
+pub use policy::{Advice, Damping, Mode, Policy, Verdict};
 pub use protocol::{
     Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, PopProbe, RadiusProbe, Secret,
     SipProbe, SmtpProbe, SqlProbe, Transport,

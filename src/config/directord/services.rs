@@ -147,6 +147,21 @@ fn port(word: &Marked<Word>) -> Written<'_> {
     }
 }
 
+/// Sets what globals and services have in common about standing and weight: the keys of
+/// both entries are the same, their types are not.
+macro_rules! set_policy {
+    ($set:ident, $entry:ident) => {
+        $set.number("fall", $entry.fall.given());
+        $set.number("rise", $entry.rise.given());
+        $set.number("fastinterval", $entry.fast_interval_s.given());
+        $set.number("slowstart", $entry.slow_start_s.given());
+        $set.word("flapdamping", $entry.flap_damping.given());
+        $set.number("floor", $entry.floor_percent.given());
+        $set.switch("responseweight", $entry.response_weight.given());
+        $set.switch("externalweight", $entry.external_weight.given());
+    };
+}
+
 fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry) {
     let mut set = Setter { builder, cx };
     set.number("checktimeout", entry.check_timeout_s.given());
@@ -156,6 +171,7 @@ fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry
         set.builder.ping_attempts(attempts.u32());
     }
     set.number("failurecount", entry.failure_count.given());
+    set_policy!(set, entry);
     set.fallback(Family::V4, entry.fallback.given());
     set.fallback(Family::V6, entry.fallback6.given());
     set.command(entry.fallback_command.given());
@@ -208,6 +224,7 @@ fn set_service(builder: &mut Builder, cx: &mut Context<'_>, entry: &ServiceEntry
     set.switch("quiescent", entry.quiescent.given());
     set.switch("cleanstop", entry.clean_stop.given());
     set.number("failurecount", entry.failure_count.given());
+    set_policy!(set, entry);
     set.fallback(Family::V4, entry.fallback.given());
     set.command(entry.fallback_command.given());
     set.quoted("monitorfile", entry.monitor_file.given());
@@ -227,6 +244,8 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.word("checktype", check.r#type.given());
     set.text("service", check.service.given());
     set.number("checkport", check.port.given());
+    set.number("agentcheck", check.agent_port.given());
+    set.number("agentinterval", check.agent_interval_s.given());
     set.number("checktimeout", check.check_timeout_s.given());
     set.number("negotiatetimeout", check.negotiate_timeout_s.given());
     if let Some(interval) = check.interval_s.value() {

@@ -11,12 +11,20 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 52] = [
+pub(super) const DIRECTIVES: [(&str, Place); 62] = [
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
     ("checkcount", Both),
     ("failurecount", Both),
+    ("fall", Both),
+    ("rise", Both),
+    ("fastinterval", Both),
+    ("slowstart", Both),
+    ("flapdamping", Both),
+    ("floor", Both),
+    ("responseweight", Both),
+    ("externalweight", Both),
     ("autoreload", Global),
     ("callback", Global),
     ("fallback", Both),
@@ -44,6 +52,8 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
     ("service", Section),
     ("checkcommand", Section),
     ("checkport", Section),
+    ("agentcheck", Section),
+    ("agentinterval", Section),
     ("request", Section),
     ("receive", Section),
     ("httpmethod", Section),
@@ -68,7 +78,19 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
 ];
 
 /// Those that ldirectord 4.12 does not know.
-const BEYOND: [&str; 1] = ["enforceweights"];
+const BEYOND: [&str; 11] = [
+    "enforceweights",
+    "fall",
+    "rise",
+    "fastinterval",
+    "slowstart",
+    "flapdamping",
+    "floor",
+    "responseweight",
+    "externalweight",
+    "agentcheck",
+    "agentinterval",
+];
 
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];

@@ -82,6 +82,20 @@ pub(super) fn check(
     })))
 }
 
+/// The check of its agent; none for a server that is never used.
+pub(super) fn agent(
+    settings: &CheckSettings,
+    target: &Target<'_>,
+    check: &RealCheck,
+) -> Option<Arc<Check>> {
+    let agent = settings.agent.filter(|_| *check != RealCheck::Off)?;
+    Some(Arc::new(Check {
+        target: SocketAddr::new(target.address, agent.port),
+        method: Method::Single(probe(ProbeKind::Agent, settings.check_timeout)),
+        interval: agent.interval,
+    }))
+}
+
 /// Port that checks contact: the one set for checks, the real server's own, the usual
 /// one of what is spoken, that of the virtual service. ldirectord lacks the last.
 fn contacted(settings: &CheckSettings, key: &ServiceKey, port: u16) -> Option<u16> {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use super::policy::PolicyOptions;
 use super::value::Value;
 use crate::config::effective::{Command, Line, Mail, Phase, Phases};
 use crate::config::source::{Context, Span, quoted};
@@ -24,6 +25,9 @@ pub(super) struct Shared {
     pub(super) check_interval: Option<(u32, Span)>,
     pub(super) ping_attempts: Option<u32>,
     pub(super) failure_count: Option<u32>,
+    /// By which of its two names that was set.
+    failure_word: Option<&'static str>,
+    pub(super) policy: PolicyOptions,
     pub(super) fallback_command: Option<Command>,
     pub(super) quiescent: Option<bool>,
     pub(super) clean_stop: Option<bool>,
@@ -63,10 +67,8 @@ impl Shared {
                 let read = value.number(cx, "invalid check count value", 1..=ATTEMPTS_MAX);
                 set(&mut self.ping_attempts, read);
             }
-            "failurecount" => {
-                let read = value.number(cx, "invalid failure count value", 1..=COUNT_MAX);
-                set(&mut self.failure_count, read);
-            }
+            "failurecount" => self.read_fall(cx, value, "failurecount"),
+            "fall" => self.read_fall(cx, value, "fall"),
             "fallbackcommand" => set(&mut self.fallback_command, read_command(cx, value)),
             "quiescent" => set(&mut self.quiescent, value.yes_no(cx)),
             "cleanstop" => set(&mut self.clean_stop, value.yes_no(cx)),
@@ -84,9 +86,20 @@ impl Shared {
                 )
                 .help("write negotiatetimeout=SECONDS, or checktimeout=SECONDS for connect checks");
             }
-            _ => return false,
+            _ => return self.policy.read(cx, value),
         }
         true
+    }
+
+    /// One number with two names, ldirectord's own and the one that goes with `rise`.
+    fn read_fall(&mut self, cx: &mut Context<'_>, value: &Value<'_>, word: &'static str) {
+        if self.failure_word.is_some_and(|known| known != word) {
+            cx.error(value.whole, "fall and failurecount are the same thing")
+                .help("remove one of the two");
+        }
+        self.failure_word = Some(word);
+        let read = value.number(cx, "invalid failure count value", 1..=COUNT_MAX);
+        set(&mut self.failure_count, read);
     }
 
     /// Mail settings, with those of an outer scope where nothing was set.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use fancy_regex::{BytesMode, RegexBuilder};
 
 use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
-use super::options::{COUNT_MAX, Seen, Shared, set};
+use super::options::{COUNT_MAX, SECONDS_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
@@ -50,6 +50,9 @@ pub(super) struct SectionOptions {
     pub(super) service: Option<(ServiceType, Span)>,
     pub(super) check_command: Option<(String, Span)>,
     pub(super) check_port: Option<u16>,
+    pub(super) agent_port: Option<u16>,
+    /// In seconds, with the place.
+    pub(super) agent_interval: Option<(u32, Span)>,
     pub(super) request: Option<(String, Span)>,
     pub(super) receive: Option<(Pattern, Span)>,
     pub(super) http_method: Option<HttpMethod>,
@@ -191,6 +194,15 @@ impl SectionOptions {
                 set(&mut self.check_command, read.map(|read| (read, value.span)));
             }
             "checkport" => set(&mut self.check_port, read_check_port(cx, value)),
+            "agentcheck" => set(&mut self.agent_port, read_agent_port(cx, value)),
+            "agentinterval" => {
+                let seconds = 1..=SECONDS_MAX;
+                let read = value.number(cx, "invalid agent interval value", seconds);
+                set(
+                    &mut self.agent_interval,
+                    read.map(|read| (read, value.whole)),
+                );
+            }
             "request" => {
                 let read = value.quoted(cx, Some("no request string specified"));
                 set(&mut self.request, read.map(|read| (read, value.span)));
@@ -380,6 +392,12 @@ fn read_check_port(cx: &mut Context<'_>, value: &Value<'_>) -> Option<u16> {
     } else {
         "invalid port"
     };
+    let port = value.number(cx, message, 1..=65535)?;
+    u16::try_from(port).ok()
+}
+
+fn read_agent_port(cx: &mut Context<'_>, value: &Value<'_>) -> Option<u16> {
+    let message = "agentcheck must be the port of the agent, 1 to 65535";
     let port = value.number(cx, message, 1..=65535)?;
     u16::try_from(port).ok()
 }

@@ -9,7 +9,8 @@ use super::seconds;
 use super::section::{ProtocolWord, Section};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{
-    CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType, VirtualService,
+    Agent, CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType,
+    VirtualService,
 };
 use crate::config::names::{Endpoint, Names};
 use crate::config::source::{Context, Span};
@@ -89,6 +90,7 @@ impl<'a> Resolver<'a> {
             quiescent: shared.quiescent.unwrap_or(self.globals.quiescent),
             clean_stop: shared.clean_stop.unwrap_or(self.globals.clean_stop),
             failure_count: shared.failure_count.unwrap_or(self.globals.failure_count),
+            policy: shared.policy.or(&self.globals.policy),
             mail: shared.mail(&self.globals.mail),
             monitor_file: section.options.monitor_file.clone(),
             service_name: section.options.service_name.clone(),
@@ -312,6 +314,12 @@ impl<'a> Resolver<'a> {
             kind,
             service,
             port: options.check_port,
+            agent: options.agent_port.map(|port| Agent {
+                port,
+                interval: options
+                    .agent_interval
+                    .map_or(interval, |(interval, _)| seconds(interval)),
+            }),
             check_timeout: own_timeout(check, negotiate, globals.check_timeout),
             negotiate_timeout: own_timeout(negotiate, check, globals.negotiate_timeout),
             interval,
@@ -385,6 +393,13 @@ impl<'a> Resolver<'a> {
                     "an answer to HEAD has no body: receive will never match",
                 )
                 .help("write httpmethod=GET, or remove receive");
+        }
+        if let Some((_, span)) = options.agent_interval
+            && settings.agent.is_none()
+        {
+            self.cx
+                .warning(span, "agentinterval counts only together with agentcheck")
+                .help("add agentcheck=PORT, or remove agentinterval");
         }
         let is_external = matches!(settings.kind, CheckType::External | CheckType::ExternalPerl);
         if let Some((command, span)) = &options.check_command

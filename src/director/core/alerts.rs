@@ -34,7 +34,7 @@ pub(super) fn applied(
         server,
         kind,
         applied: true,
-        message: Notice::applied(service, change, fallback, None).message,
+        message: Notice::applied(service, change, fallback, None, None).message,
         reason: transition.map(|transition| transition.reason.to_string()),
         phase: phase_of(transition, phase),
     })

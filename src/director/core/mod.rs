@@ -26,6 +26,7 @@ mod reload;
 mod status;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use applied::Refused;
 
@@ -35,13 +36,13 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Config, Phase};
 use crate::health::Event;
-use crate::model::{Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
+use crate::model::{Advice, Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
 use crate::reconcile;
 
 use super::alert::Occurrence;
-use super::lane::CheckId;
+use super::lane::{CheckId, CheckResult, Watch};
 use super::notice::Notice;
-use checks::Checks;
+use checks::{Checks, Dependant, Role};
 use managed::Managed;
 
 /// How long a service without a usable server waits for its first check results before the
@@ -53,6 +54,8 @@ const FIRST_CHECKS: Duration = Duration::from_secs(1);
 pub enum Action {
     /// Begin a check; its outcomes come back under the id.
     StartCheck(CheckId, Arc<Check>),
+    /// Look at a check more closely, or as usual again.
+    Watch(CheckId, Watch),
     /// End a check.
     StopCheck(CheckId),
     /// Carry out a plan and report it to [`Core::handle_applied`].
@@ -138,15 +141,72 @@ impl Core {
         &self.config
     }
 
-    /// A check finished. `detail` describes a success.
+    /// A check finished with nothing but an outcome. `detail` describes a success.
     pub fn handle_outcome(&mut self, id: CheckId, outcome: &Outcome, detail: &str, now: Instant) {
-        for (key, index) in self.checks.record(id, outcome, detail) {
-            let Some(managed) = self.services.get_mut(&key) else {
-                continue;
-            };
-            if let Some(event) = managed.handle_outcome(index, outcome, detail, now) {
-                self.note_event(&key, index, event);
+        let result = CheckResult {
+            outcome: outcome.clone(),
+            detail: detail.to_owned(),
+            advice: Advice::default(),
+            latency: Duration::ZERO,
+        };
+        self.handle_result(id, &result, now);
+    }
+
+    /// A check finished.
+    pub fn handle_result(&mut self, id: CheckId, result: &CheckResult, now: Instant) {
+        let mut result = result.clone();
+        for dependant in self.checks.record(id, &mut result) {
+            self.take_result(dependant, &result, now);
+        }
+        self.watch_checks(Some(id));
+    }
+
+    fn take_result(&mut self, dependant: Dependant, result: &CheckResult, now: Instant) {
+        let Dependant {
+            service: key,
+            index,
+            role,
+        } = dependant;
+        let Some(managed) = self.services.get_mut(&key) else {
+            return;
+        };
+        let (event, weights) = match role {
+            Role::Health => {
+                let (outcome, detail) = (&result.outcome, &result.detail);
+                let event = managed.handle_outcome(index, outcome, detail, now);
+                (event, managed.note_health(index, result))
             }
+            Role::Agent => {
+                let heard = managed.note_agent(index, result);
+                self.actions.extend(heard.notice.map(Action::Notice));
+                (managed.handle_advice(index, now), heard.weights)
+            }
+        };
+        if weights {
+            self.dirty.insert(key);
+        }
+        if let Some(event) = event {
+            self.note_event(&key, index, event, now);
+        }
+    }
+
+    /// Looks more closely at checks while their results are being counted, and as usual
+    /// otherwise: at one of them, or at all.
+    fn watch_checks(&mut self, only: Option<CheckId>) {
+        let mut watches = Vec::new();
+        for (id, dependants) in self.checks.dependants(only) {
+            let mut watch = Watch::default();
+            for dependant in dependants.iter().filter(|d| d.role == Role::Health) {
+                if let Some(managed) = self.services.get(&dependant.service) {
+                    managed.watch(dependant.index, &mut watch);
+                }
+            }
+            watches.push((id, watch));
+        }
+        for (id, watch) in watches {
+            let changed = self.checks.watch(id, watch);
+            self.actions
+                .extend(changed.map(|watch| Action::Watch(id, watch)));
         }
     }
 
@@ -165,7 +225,7 @@ impl Core {
             }
         }
         for (key, index, event) in events {
-            self.note_event(&key, index, event);
+            self.note_event(&key, index, event, now);
         }
     }
 
@@ -192,13 +252,19 @@ impl Core {
                 managed.hold_until = None;
                 self.dirty.insert(*key);
             }
+            if managed.due.is_some_and(|due| due <= now) {
+                // Set anew when the service is planned.
+                managed.due = None;
+                self.dirty.insert(*key);
+            }
         }
         self.retry_refused(now);
     }
 
     /// When [`Core::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let holds = self.services.values().filter_map(|m| m.hold_until);
+        let services = self.services.values();
+        let holds = services.flat_map(|m| [m.hold_until, m.due]).flatten();
         let retries = self.refusals.values().filter_map(applied::Refusal::due);
         holds.chain(retries).min()
     }
@@ -268,14 +334,15 @@ impl Core {
         (!self.in_flight).then_some(&self.table)
     }
 
-    fn note_event(&mut self, key: &ServiceKey, index: usize, event: Event) {
+    fn note_event(&mut self, key: &ServiceKey, index: usize, event: Event, now: Instant) {
         let Some(managed) = self.services.get_mut(key) else {
             return;
         };
         let server = managed.virtual_service.reals[index].destination.key;
         match event {
             Event::Transition(transition) => {
-                managed.note_transition(index, transition);
+                let notice = managed.note_transition(index, transition, now);
+                self.actions.extend(notice.map(Action::Notice));
                 self.dirty.insert(*key);
             }
             Event::SoftFailure {
@@ -288,6 +355,10 @@ impl Core {
             }
             Event::SoftRecovery => {
                 let notice = Notice::soft_recovery(*key, server);
+                self.actions.push_back(Action::Notice(notice));
+            }
+            Event::SoftSuccess { count, limit } => {
+                let notice = Notice::soft_success(*key, server, count, limit);
                 self.actions.push_back(Action::Notice(notice));
             }
         }
@@ -307,15 +378,17 @@ impl Core {
                 wanted.insert(key, None);
                 continue;
             }
+            let Some(managed) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let notices = managed.weigh(now);
+            self.actions.extend(notices.into_iter().map(Action::Notice));
             if self.passive.contains(&key) {
                 wanted.insert(key, None);
                 continue;
             }
-            let Some(managed) = self.services.get_mut(&key) else {
-                continue;
-            };
-            let desired =
-                managed.desired(self.config.globals.readd_quiescent, self.table.get(&key));
+            let readd = self.config.globals.readd_quiescent;
+            let desired = managed.desired(readd, self.table.get(&key), now);
             let follow_up = managed.note_abandoned(key, desired.abandoned);
             self.actions.extend(follow_up);
             wanted.insert(key, Some(desired.entry));

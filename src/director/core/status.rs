@@ -32,7 +32,7 @@ impl Core {
         let entry = self.table.get(key);
         let virtual_service = &managed.virtual_service;
         let wanted = managed
-            .desired(self.config.globals.readd_quiescent, entry)
+            .desired(self.config.globals.readd_quiescent, entry, now)
             .entry;
         let is_used = |server: &DestinationKey| {
             entry
@@ -67,6 +67,8 @@ impl Core {
                 .filter(|real| is_used(&real.destination.key))
                 .count(),
             configured: servers.len(),
+            floor_percent: virtual_service.policy.floor,
+            kept_by_floor: managed.kept(),
             fallback,
             refused_attempts: self
                 .refusals
@@ -89,22 +91,30 @@ impl Core {
         let real = &managed.reals[index];
         let machine = &real.machine;
         let weight = |entry: &Entry| entry.destinations.get(&destination.key).map(|d| d.weight);
-        let without_hand = match machine.availability() {
-            Availability::Up | Availability::Unknown => destination.weight,
+        let is_found = entry.is_some_and(|e| e.destinations.contains_key(&destination.key));
+        let without_hand = match real.standing(is_found) {
+            Availability::Up | Availability::Unknown => real.destination(destination, now).weight,
             Availability::Down | Availability::Maintenance => 0,
         };
         ServerStatus {
             server: destination.key.to_string(),
-            state: machine.availability().word().to_owned(),
+            state: real.state().to_owned(),
             since_seconds: now.saturating_duration_since(machine.since()).as_secs_f64(),
             reason: machine.reason().map(ToString::to_string),
             failures: machine.failures(),
             failure_limit: managed.virtual_service.failure_count,
+            successes: machine.successes(),
+            success_limit: managed.virtual_service.policy.rise,
+            weight_configured: destination.weight,
+            weight_causes: real.usage.causes(now),
             weight_wanted: wanted.and_then(weight),
             weight_in_kernel: entry.and_then(weight),
             weight_without_hand: real.hand_weight.map(|_| without_hand),
             check: managed
                 .check(index)
+                .map(|check| self.check_status(check, now, last_round)),
+            agent: managed
+                .agent(index)
                 .map(|check| self.check_status(check, now, last_round)),
         }
     }
@@ -116,14 +126,11 @@ impl Core {
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> CheckStatus {
         let last = self.checks.id(check).map(last_round).unwrap_or_default();
-        let last_result = self
-            .checks
-            .last(check)
-            .map(|(outcome, detail)| match outcome {
-                Outcome::Up => format!("up: {detail}"),
-                Outcome::Down(reason) => reason.to_string(),
-                Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
-            });
+        let last_result = self.checks.last(check).map(|last| match &last.outcome {
+            Outcome::Up => format!("up: {}", last.detail),
+            Outcome::Down(reason) => reason.to_string(),
+            Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
+        });
         CheckStatus {
             what: format!("{} {}", check.method.thorough().kind.word(), check.target),
             rounds: last.rounds,

@@ -9,11 +9,12 @@ use proptest::prelude::*;
 
 mod alerts;
 mod standby;
+mod weights;
 
 use super::{Action, Core, FallbackCommand, Refused};
 use crate::config::{Config, Names, ldirectord};
 use crate::director::alert::Occurrence;
-use crate::director::lane::CheckId;
+use crate::director::lane::{CheckId, CheckResult, Watch};
 use crate::kernel::fake::Table as Kernel;
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{
@@ -38,6 +39,7 @@ struct World {
     now: Instant,
     checks: BTreeMap<CheckId, Arc<Check>>,
     operations: Vec<Operation>,
+    watches: BTreeMap<CheckId, Watch>,
     messages: Vec<String>,
     alerts: Vec<Occurrence>,
     commands: Vec<FallbackCommand>,
@@ -78,6 +80,7 @@ impl World {
             now,
             checks: BTreeMap::new(),
             operations: Vec::new(),
+            watches: BTreeMap::new(),
             messages: Vec::new(),
             alerts: Vec::new(),
             commands: Vec::new(),
@@ -96,6 +99,9 @@ impl World {
             match action {
                 Action::StartCheck(id, check) => {
                     self.checks.insert(id, check);
+                }
+                Action::Watch(id, watch) => {
+                    self.watches.insert(id, watch);
                 }
                 Action::StopCheck(id) => {
                     self.checks

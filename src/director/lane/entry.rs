@@ -3,16 +3,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
 use super::flight::Plain;
 use super::rounds::{Passed, Rounds, Turn};
 use super::schedule::Rhythm;
-use super::{CheckId, LastResult};
+use super::{CheckId, LastResult, Watch};
 use crate::check::http::Prepared;
-use crate::model::{Check, Fault, Method, Outcome, Probe, ProbeKind};
+use crate::model::{Advice, Check, Fault, Method, Outcome, Probe, ProbeKind};
 
 /// A check with its state.
 #[derive(Debug)]
@@ -20,7 +20,11 @@ pub(super) struct Entry {
     pub(super) id: CheckId,
     pub(super) generation: u32,
     pub(super) target: SocketAddr,
-    pub(super) rhythm: Rhythm,
+    /// When the next round is due; `None` before the first.
+    pub(super) due: Option<Instant>,
+    rhythm: Rhythm,
+    hash: u64,
+    watch: Watch,
     pub(super) running: Running,
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
@@ -28,6 +32,7 @@ pub(super) struct Entry {
     report_all: bool,
     pub(super) first: First,
     was_up: bool,
+    advice: Advice,
     method: Probes,
 }
 
@@ -88,13 +93,17 @@ impl Entry {
             id,
             generation,
             target,
+            due: None,
             rhythm: Rhythm::new(check.interval, hasher.finish()),
+            hash: hasher.finish(),
+            watch: Watch::default(),
             running: Running::No,
             overdue: false,
             last,
             report_all,
             first: First::Waiting,
             was_up: false,
+            advice: Advice::default(),
             method: match check.method {
                 Method::Single(probe) => Probes::Single(ready(target, probe)),
                 Method::Combined {
@@ -108,6 +117,21 @@ impl Entry {
                 },
             },
         }
+    }
+
+    /// The rhythm of its rounds as it is now.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        match self.watch.interval {
+            Some(interval) => Rhythm::new(interval, self.hash),
+            None => self.rhythm,
+        }
+    }
+
+    /// Looks at it in another way. Whether its rhythm changed.
+    pub(super) fn watch(&mut self, watch: Watch) -> bool {
+        let before = self.rhythm();
+        self.watch = watch;
+        self.rhythm() != before
     }
 
     /// The probe whose turn it is.
@@ -126,7 +150,7 @@ impl Entry {
     }
 
     /// A round has ended. Returns whether it is news.
-    pub(super) fn handle_end(&mut self, outcome: &Outcome) -> bool {
+    pub(super) fn handle_end(&mut self, outcome: &Outcome, advice: &Advice) -> bool {
         self.running = Running::No;
         let passed = match outcome {
             Outcome::Up => Passed::Yes,
@@ -137,8 +161,10 @@ impl Entry {
             rounds.handle_end(passed);
         }
         let is_up = passed == Passed::Yes;
-        let is_news = self.report_all || !is_up || !self.was_up;
+        let every = self.report_all || self.watch.every_result;
+        let is_news = every || !is_up || !self.was_up || *advice != self.advice;
         self.was_up = is_up;
+        self.advice.clone_from(advice);
         is_news
     }
 }

@@ -66,6 +66,26 @@ mapping! {
         ping_attempts: Optional<Number<1, 1000>>,
         /// Failures in a row that take a server out; 1 when missing.
         failure_count: Optional<Number<1, 1_000_000>>,
+        /// The same by another name; one of the two.
+        fall: Optional<Number<1, 1_000_000>>,
+        /// Successes in a row that bring a failed server up; 1 when missing.
+        rise: Optional<Number<1, 1_000_000>>,
+        /// Time between two rounds in seconds while results in a row are counted; the check's
+        /// own when missing or 0.
+        fast_interval_s: Optional<Number<0, YEAR>>,
+        /// Time in seconds in which the weight of a recovered server climbs to its full value;
+        /// 0, not at all, when missing.
+        slow_start_s: Optional<Number<0, YEAR>>,
+        /// Keeps servers out that fail again and again: yes, no, or penalty, half-life in
+        /// seconds, penalty that suppresses and penalty that ends it, separated by commas; no
+        /// when missing.
+        flap_damping: Optional<Word>,
+        /// Percentage of the servers that failed checks never go below; 0, off, when missing.
+        floor_percent: Optional<Number<0, 100>>,
+        /// Whether the weight falls with the response time; false when missing.
+        response_weight: Optional<bool>,
+        /// Whether the output of external checks may name a weight; false when missing.
+        external_weight: Optional<bool>,
         /// Fallback server of IPv4 services.
         fallback: Optional<FallbackEntry>,
         /// Fallback server of IPv6 services.
@@ -152,6 +172,22 @@ mapping! {
         clean_stop: Optional<bool>,
         /// As in globals.
         failure_count: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        fall: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        rise: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        fast_interval_s: Optional<Number<0, YEAR>>,
+        /// As in globals.
+        slow_start_s: Optional<Number<0, YEAR>>,
+        /// As in globals.
+        flap_damping: Optional<Word>,
+        /// As in globals.
+        floor_percent: Optional<Number<0, 100>>,
+        /// As in globals.
+        response_weight: Optional<bool>,
+        /// As in globals.
+        external_weight: Optional<bool>,
         /// Fallback server of this service.
         fallback: Optional<FallbackEntry>,
         /// As in globals.
@@ -192,6 +228,10 @@ mapping! {
         service: Optional<Text>,
         /// Port that is checked instead of the real server's.
         port: Optional<Number<1, 65_535>>,
+        /// Port of an agent on each real server that advises about its weight.
+        agent_port: Optional<Number<1, 65_535>>,
+        /// Time between two questions to the agent in seconds; `interval_s` when missing.
+        agent_interval_s: Optional<Seconds>,
         /// As in globals.
         check_timeout_s: Optional<Seconds>,
         /// As in globals.

@@ -5,6 +5,7 @@ mod checks;
 mod examples;
 mod fallback;
 mod global;
+mod policy;
 mod properties;
 mod real;
 mod syntax;
