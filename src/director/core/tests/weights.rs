@@ -7,9 +7,10 @@ use crate::model::{Advice, Mode, ProbeKind, Verdict};
 
 /// A service of servers .21, .22, … with weight 100 and these lines.
 fn site(servers: usize, lines: &str) -> String {
-    let reals: String = (0..servers)
-        .map(|n| format!("    real=192.0.2.{}:80 gate 100\n", 21 + n))
-        .collect();
+    let mut reals = String::new();
+    for n in 0..servers {
+        reals += &format!("    real={} gate 100\n", name(n));
+    }
     format!("quiescent=yes\nvirtual=192.0.2.100:80\n{reals}    service=http\n{lines}")
 }
 
