@@ -349,8 +349,7 @@ impl Director {
         let mut next = Some(first);
         while let Some(event) = next {
             self.core.handle_result(event.id, &event.report, event.at);
-            self.alerts
-                .note_result(&self.core, event.id, &event.report);
+            self.alerts.note_result(&self.core, event.id, &event.report);
             next = self.check_events.try_recv().ok();
         }
     }
