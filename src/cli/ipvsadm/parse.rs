@@ -112,9 +112,9 @@ fn bounded_or<T: TryFrom<i64>>(
     bounded(text, least, most).ok_or_else(|| Failure::wrong(complaint))
 }
 
-/// As many whole characters as fit.
+/// As much of a name as the kernel takes.
 fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_NAME)]
+    listing::cut(text, MAX_NAME)
 }
 
 /// The state of a command line being read.

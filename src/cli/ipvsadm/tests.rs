@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::kernel::{Ipvs as _, fake};
+use crate::kernel::fake;
 use crate::model::Protocol;
 
 /// The hosts of the transcript and the services that it names.
