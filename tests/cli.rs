@@ -12,6 +12,8 @@ use std::process::Command;
 
 #[path = "cli/failover.rs"]
 mod failover;
+#[path = "cli/ipvsadm.rs"]
+mod ipvsadm;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/parity.rs"]

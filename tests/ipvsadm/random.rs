@@ -417,8 +417,8 @@ fn mutate(random: &mut Random, line: &mut Vec<String>) {
             line.splice(at..at, option(random));
         }
         4 if line.len() > 1 && place > 0 => drop(line.remove(place)),
-        5 if place > 0 => line[place] = random.pick(&VALUES).to_owned(),
-        6 if place > 0 => line[place] = random.pick(&PLACES).to_owned(),
+        5 if place > 0 => random.pick(&VALUES).clone_into(&mut line[place]),
+        6 if place > 0 => random.pick(&PLACES).clone_into(&mut line[place]),
         7 => {
             let long = LONG.iter().find(|(short, _)| *short == line[place]);
             if let Some((_, long)) = long {
@@ -462,7 +462,7 @@ pub(crate) fn odd_command_line(random: &mut Random) -> Vec<String> {
     ];
     let at = 1 + random.below(line.len());
     if random.one_in(2) && at < line.len() {
-        line[at] = random.pick(&odd).to_owned();
+        random.pick(&odd).clone_into(&mut line[at]);
     } else {
         line.insert(at, random.pick(&odd).to_owned());
     }

@@ -148,8 +148,7 @@ fn header(text: &mut String, engines: bool) {
     };
 }
 
-/// Every line but the first, which has the titles of the columns. Whoever reads them a
-/// second time has no title left: entries begin with a protocol.
+/// Every line. The first one, with the titles of the columns, is no entry.
 fn each_line(
     entries: &mut impl BufRead,
     mut line: impl FnMut(&str) -> io::Result<()>,

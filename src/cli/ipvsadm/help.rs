@@ -3,7 +3,7 @@
 use crate::model::Info;
 
 /// The version line of the program that this one stands for, which scripts ask for.
-pub(super) fn version(info: &Info) -> String {
+pub(super) fn version(info: Info) -> String {
     let (major, minor, patch) = info.version;
     format!("ipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v{major}.{minor}.{patch})\n")
 }

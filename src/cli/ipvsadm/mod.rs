@@ -1,7 +1,7 @@
 //! The program under the name of `ipvsadm`: the command line, outputs, streams and exit
 //! codes of ipvsadm 1.31. `docs/ipvsadm.md` says where it differs and why.
 //!
-//! [`parse`] turns words into a [`Command`] without I/O; [`Program`] carries commands out on
+//! [`parse()`] turns words into a [`Command`] without I/O; [`Program`] carries commands out on
 //! any [`kernel::Ipvs`], so that the same code answers a command line, the lines of `-R` and the
 //! tests.
 

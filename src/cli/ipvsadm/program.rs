@@ -198,7 +198,7 @@ impl<'a> Program<'a> {
             }
             Command::Help => return self.say(help::TEXT),
             Command::Version => match self.ipvs.info() {
-                Ok(info) => return self.say(&help::version(&info)),
+                Ok(info) => return self.say(&help::version(info)),
                 Err(error) => Err((error, Verb::Version)),
             },
             Command::Save { numeric } => match self.ipvs.dump() {
@@ -249,9 +249,10 @@ impl<'a> Program<'a> {
                 (None, ObservedTable::from([(key, observed)]))
             }
         };
-        let order = match options.sort {
-            true => None,
-            false => Some(self.ipvs.order(service.as_ref())?),
+        let order = if options.sort {
+            None
+        } else {
+            Some(self.ipvs.order(service.as_ref())?)
         };
         let names = self.names_of(&table, numeric);
         let mut listing = Listing::new(info.as_ref(), &table, options).named(&names);

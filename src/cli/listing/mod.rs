@@ -16,7 +16,7 @@ mod text;
 
 pub use document::{Document, json, yaml};
 pub use text::{Listing, Names};
-pub(super) use text::{place, protocol, sort_destinations, sort_services};
+pub(super) use text::{cut, place, protocol, sort_destinations, sort_services};
 
 /// What a listing shows of each service and destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

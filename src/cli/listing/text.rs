@@ -177,7 +177,7 @@ impl Listing<'_> {
     fn place(&self, address: IpAddr, port: u16, protocol: Option<Protocol>) -> String {
         let mut place = place(self.names, address, port, protocol);
         if address.is_ipv4() {
-            place.truncate(place.floor_char_boundary(MAX_PLACE));
+            place.truncate(cut(&place, MAX_PLACE).len());
         }
         place
     }
@@ -269,6 +269,15 @@ fn headers(mode: Mode) -> &'static str {
             "  -> RemoteAddress:Port\n",
         ),
     }
+}
+
+/// As many whole characters as fit into so many bytes.
+pub(in crate::cli) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Services in the order of `ipvsadm`.
