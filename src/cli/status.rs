@@ -250,6 +250,7 @@ mod tests {
             pair: None,
             services: vec![ServiceStatus {
                 service: "tcp:192.0.2.100:80".to_owned(),
+                name: None,
                 scheduler: "rr".to_owned(),
                 in_kernel: true,
                 passive: false,
