@@ -12,6 +12,8 @@ pub mod ldirectord;
 mod list;
 pub mod listing;
 pub mod logging;
+#[cfg(test)]
+mod man;
 mod personality;
 mod plan;
 mod realserver;

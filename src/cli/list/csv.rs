@@ -3,6 +3,7 @@
 
 use super::document::{flag_names, tunnel_words};
 use super::view::{ServerView, ServiceView};
+use crate::cli::failover::plain;
 use crate::model::{Counters, Family, Scheduler, ServiceKey};
 
 /// Names of the columns of the table.
@@ -47,20 +48,21 @@ const TITLES: [&str; 38] = [
     "fallback",
 ];
 
-/// One line of fields. A field with a comma, a quote or a line's end is put in quotes.
+/// One line of fields. A field with a comma or a quote is put in quotes; control characters
+/// become question marks, since the lines may be shown on a terminal.
 pub(super) fn line<T: AsRef<str>>(fields: impl IntoIterator<Item = T>) -> String {
     let mut line = String::new();
     for (place, field) in fields.into_iter().enumerate() {
         if place > 0 {
             line.push(',');
         }
-        let field = field.as_ref();
-        if field.contains([',', '"', '\n', '\r']) {
+        let field = plain(field.as_ref());
+        if field.contains([',', '"']) {
             line.push('"');
             line.push_str(&field.replace('"', "\"\""));
             line.push('"');
         } else {
-            line.push_str(field);
+            line.push_str(&field);
         }
     }
     line.push('\n');

@@ -33,6 +33,8 @@ use connections::Printer;
 use document::{Document, OnlyTimeoutsDocument, SyncDocument};
 use sort::SortKey;
 use terminal::Style;
+#[cfg(test)]
+pub(super) use tests::golden_file;
 use view::{Director, ServiceView, Snapshot};
 
 use super::commands::{complain, print_out, runtime};
