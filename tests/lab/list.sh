@@ -69,7 +69,7 @@ exits "list --yaml" 0 list --yaml
 says "is YAML" "^schema_version: 1"
 ctl list --schema | cmp - "$schema" && ok "the schema is the one in docs" || not_ok "schema" "another"
 
-expect "answers" 40 "$(ask client http://$VIP/ 40 | wc -l)"
+expect "answers" "40 r1" "$(ask client http://$VIP/ 40)"
 in_ d1 ipvsadm --set 800 100 200
 in_ d1 ipvsadm --start-daemon master --mcast-interface hb0 --syncid 7
 exits "list --timeouts" 0 list --timeouts

@@ -179,7 +179,7 @@ impl<'a, W: Write> Printer<'a, W> {
         if options.count.is_empty() && options.json {
             write!(
                 printer.out,
-                "{{\"schema_version\":{SCHEMA_VERSION},\"connections\":["
+                "{{\"schema_version\":{SCHEMA_VERSION},\"kind\":\"connections\",\"connections\":["
             )?;
         } else if options.count.is_empty() && options.csv {
             let titles = [
@@ -371,6 +371,7 @@ fn groups(
             .collect();
         let document = serde_json::json!({
             "schema_version": SCHEMA_VERSION,
+            "kind": "groups",
             "groups": groups,
             "shown": shown,
             "seen": seen,

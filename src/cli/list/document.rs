@@ -27,7 +27,11 @@ pub(super) const SCHEMA_VERSION: u32 = 1;
 #[schemars(rename = "Table")]
 pub(super) struct Document {
     /// Version of this schema.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     schema_version: u32,
+    /// Which document this is.
+    #[schemars(extend("const" = "table"))]
+    kind: &'static str,
     /// Version of the kernel's IPVS, `1.2.1`.
     version: String,
     /// Buckets of the connection table.
@@ -51,7 +55,11 @@ pub(super) struct Document {
 #[schemars(rename = "Sync")]
 pub(super) struct SyncDocument {
     /// Version of this schema.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     schema_version: u32,
+    /// Which document this is.
+    #[schemars(extend("const" = "sync"))]
+    kind: &'static str,
     /// Running synchronisation daemons, master first.
     sync_daemons: Vec<SyncDaemonDocument>,
 }
@@ -61,7 +69,11 @@ pub(super) struct SyncDocument {
 #[schemars(rename = "OnlyTimeouts")]
 pub(super) struct OnlyTimeoutsDocument {
     /// Version of this schema.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     schema_version: u32,
+    /// Which document this is.
+    #[schemars(extend("const" = "timeouts"))]
+    kind: &'static str,
     timeouts: TimeoutsDocument,
 }
 
@@ -345,6 +357,7 @@ impl Document {
         let absent = services.iter().filter(|service| service.observed.is_none());
         Self {
             schema_version: SCHEMA_VERSION,
+            kind: "table",
             version: format!("{major}.{minor}.{patch}"),
             connection_table_size: snapshot.info.connection_table_size,
             director: director(&snapshot.director),
@@ -363,6 +376,7 @@ impl SyncDocument {
     pub(super) fn new(daemons: &[SyncDaemon]) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
+            kind: "sync",
             sync_daemons: daemons.iter().map(sync_daemon).collect(),
         }
     }
@@ -373,6 +387,7 @@ impl OnlyTimeoutsDocument {
     pub(super) fn new(found: Timeouts) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
+            kind: "timeouts",
             timeouts: timeouts(found),
         }
     }
@@ -401,22 +416,24 @@ pub(super) fn schema() -> String {
                 "type": "object",
                 "properties": {
                     "schema_version": { "const": SCHEMA_VERSION },
+                    "kind": { "const": "connections" },
                     "connections": { "type": "array", "items": connection },
                     "shown": { "type": "integer", "minimum": 0 },
                     "seen": { "type": "integer", "minimum": 0 },
                 },
-                "required": ["schema_version", "connections", "shown", "seen"],
+                "required": ["schema_version", "kind", "connections", "shown", "seen"],
             },
             {
                 "description": "`list connections --count … --json`.",
                 "type": "object",
                 "properties": {
                     "schema_version": { "const": SCHEMA_VERSION },
+                    "kind": { "const": "groups" },
                     "groups": { "type": "array", "items": group },
                     "shown": { "type": "integer", "minimum": 0 },
                     "seen": { "type": "integer", "minimum": 0 },
                 },
-                "required": ["schema_version", "groups", "shown", "seen"],
+                "required": ["schema_version", "kind", "groups", "shown", "seen"],
             },
         ],
     });

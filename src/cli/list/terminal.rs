@@ -152,7 +152,9 @@ fn service_row(service: &ServiceView<'_>, style: Style) -> Vec<Cell> {
         (None, None) => String::new(),
     };
     let (serving, all) = (service.serving(), service.servers.len());
+    let is_passive = service.status.is_some_and(|status| status.passive);
     let paint = match (serving, all) {
+        _ if is_passive => Paint::None,
         (_, 0) => Paint::None,
         (0, _) => Paint::Red,
         (serving, all) if serving < all => Paint::Yellow,

@@ -466,21 +466,18 @@ fn what_is_printed_fits_the_schema_in_the_documentation() {
     let schema = document::schema();
     golden_file(Path::new("docs/list.schema.json"), &schema);
     let root: Value = serde_json::from_str(&schema).unwrap();
-    let fits = |text: &str| {
-        let value = serde_json::from_str(text).unwrap();
-        self::fits(&root, &value)
-    };
+    let is_valid = |text: &str| fits(&root, &serde_json::from_str(text).unwrap());
     for director in [director(), silent(), Director::NotAsked] {
-        assert!(fits(&shown(&["--json"], director)));
+        assert!(is_valid(&shown(&["--json"], director)));
     }
     let format = options(&["--sync", "--json"]).format;
-    assert!(fits(
+    assert!(is_valid(
         &machine(&format, &SyncDocument::new(&daemons()))
             .unwrap()
             .unwrap()
     ));
     let timeouts = OnlyTimeoutsDocument::new(snapshot(silent()).timeouts);
-    assert!(fits(&machine(&format, &timeouts).unwrap().unwrap()));
+    assert!(is_valid(&machine(&format, &timeouts).unwrap().unwrap()));
     let text = shown(&["--json"], director());
     for (part, other) in [
         ("\"weight\": 5", "\"weight\": \"5\""),
@@ -489,7 +486,7 @@ fn what_is_printed_fits_the_schema_in_the_documentation() {
         ("\"role\": \"master\"", "\"role\": \"main\""),
     ] {
         assert!(text.contains(part), "{part}");
-        assert!(!fits(&text.replacen(part, other, 1)), "{other}");
+        assert!(!is_valid(&text.replacen(part, other, 1)), "{other}");
     }
 }
 

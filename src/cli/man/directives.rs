@@ -207,11 +207,7 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
     ("passwd", "\"PASSWORD\"", "Password of checks that log in."),
     ("database", "\"NAME\"", "Database of checks that speak SQL."),
     ("secret", "\"SECRET\"", "Shared secret of RADIUS checks."),
-    (
-        "load",
-        "\"TEXT\"",
-        "Accepted, and never used.",
-    ),
+    ("load", "\"TEXT\"", "Accepted, and never used."),
     (
         "scheduler",
         "NAME",

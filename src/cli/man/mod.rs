@@ -105,8 +105,17 @@ fn subcommands(page: &mut Page, command: &clap::Command, path: &str) {
             .any(|argument| argument.get_id() != "help");
         if has_options {
             let mut bytes = Vec::new();
-            let man = Man::new(command.clone().disable_help_flag(true));
-            man.render_options_section(&mut bytes).unwrap();
+            let mut command = command.clone();
+            // Said once, of the program.
+            if command
+                .get_arguments()
+                .any(|argument| argument.get_id() == "help")
+            {
+                command = command.mut_arg("help", |help| help.hide(true));
+            }
+            Man::new(command)
+                .render_options_section(&mut bytes)
+                .unwrap();
             let text = String::from_utf8(bytes).unwrap();
             let lines = text.lines().filter(|line| !line.starts_with(".SH"));
             page.raw(&lines.map(|line| format!("{line}\n")).collect::<String>());

@@ -50,7 +50,8 @@ impl Page {
     pub(super) fn raw(&mut self, text: &str) {
         let preamble = |line: &&str| !line.starts_with(".ie ") && !line.starts_with(".el ");
         for line in text.lines().filter(preamble) {
-            self.0.push_str(line);
+            // The string that the preamble would have defined.
+            self.0.push_str(&line.replace("\\*(Aq", "\\(aq"));
             self.0.push('\n');
         }
     }

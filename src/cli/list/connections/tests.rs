@@ -129,7 +129,7 @@ UDP      14:51  UDP          [2001:db8::9]:5060  [2001:db8::100]:5060  [2001:db8
         Some("TCP,198.51.100.8,0,192.0.2.100,80,192.0.2.21,80,NONE,59,true,local,,")
     );
     let mut sip = entries()[3];
-    (sip.origin, sip.engine, sip.engine_data) = (None, Some("sip"), Some(b"call\x1b-\xff"));
+    (sip.origin, sip.engine, sip.engine_data) = (None, Some("sip"), Some(&b"call\x1b-\xff"[..]));
     let with_engine = printed(&["--engine"], &[sip]);
     assert!(
         with_engine.contains("sip     call?-\u{fffd}\n"),
