@@ -186,7 +186,7 @@ fn directord_yaml_5() -> String {
     let definitions = schema["$defs"].as_object().unwrap();
     for (name, definition) in definitions {
         if definition.get("properties").is_some() {
-            page.section(&name.to_uppercase());
+            page.section(&object_name(name).to_uppercase());
             if let Some(about) = definition["description"].as_str() {
                 page.paragraph(&escaped(about));
             }
@@ -220,10 +220,15 @@ fn keys(page: &mut Page, object: &Value) {
     }
 }
 
+/// What readers call an object of the schema.
+fn object_name(name: &str) -> &str {
+    name.strip_suffix("Entry").unwrap_or(name)
+}
+
 /// What a key's value is, in a word or two.
 fn kind(property: &Value) -> String {
     if let Some(target) = property["$ref"].as_str() {
-        return target.rsplit('/').next().unwrap().to_lowercase();
+        return object_name(target.rsplit('/').next().unwrap()).to_lowercase();
     }
     for choice in ["anyOf", "oneOf"] {
         if let Some(kinds) = property[choice].as_array() {
@@ -243,6 +248,7 @@ fn kind(property: &Value) -> String {
     match &property["type"] {
         Value::String(name) if name == "array" => items(),
         Value::String(name) => name.clone(),
+        Value::Array(names) if names.contains(&Value::from("array")) => items(),
         Value::Array(names) => {
             let names = names
                 .iter()
