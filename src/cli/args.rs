@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::completions::Shell;
 use super::daemon::DEFAULT_STATE;
 use super::failover::Failover;
+use super::list::List;
 use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
 use crate::kernel::host::InterfaceName;
@@ -32,8 +34,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the director in the foreground
     Run(Run),
-    /// Show the kernel's IPVS table, as `ipvsadm -Ln` does
-    List(List),
+    /// Show the kernel's IPVS table with health, names and totals; or its connections
+    List(Box<List>),
     /// Show the state of the running director: servers, reasons, weights
     Status(Status),
     /// Diagnose, show or convert a configuration file
@@ -51,6 +53,12 @@ pub(super) enum Command {
     Failover(Failover),
     /// Have the running director read its configuration again
     Reload(Socket),
+    /// Print the script that completes this command line in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
     /// The process that gives up the virtual addresses when the director cannot: started by
     /// the director only
     #[command(hide = true)]
@@ -128,49 +136,6 @@ pub(super) struct Socket {
         value_name = "PATH"
     )]
     pub(super) socket: PathBuf,
-}
-
-/// `directord list`.
-#[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own on the command line"
-)]
-pub(super) struct List {
-    /// Addresses and ports as numbers (always so; accepted for habit)
-    #[arg(short, long)]
-    pub(super) numeric: bool,
-    /// Counters of connections, packets and bytes
-    #[arg(long, group = "mode")]
-    pub(super) stats: bool,
-    /// Rates per second
-    #[arg(long, group = "mode")]
-    pub(super) rate: bool,
-    /// Connection thresholds
-    #[arg(long, group = "mode")]
-    pub(super) thresholds: bool,
-    /// Persistent connections
-    #[arg(long, group = "mode")]
-    pub(super) persistent_conn: bool,
-    /// Tunnel types
-    #[arg(long, group = "mode")]
-    pub(super) tun_info: bool,
-    /// Exact numbers instead of K, M and G
-    #[arg(short = 'X', long)]
-    pub(super) exact: bool,
-    #[command(flatten)]
-    pub(super) format: Format,
-}
-
-/// Machine-readable forms.
-#[derive(Debug, Args)]
-pub(super) struct Format {
-    /// As JSON
-    #[arg(long, conflicts_with = "yaml")]
-    pub(super) json: bool,
-    /// As YAML
-    #[arg(long)]
-    pub(super) yaml: bool,
 }
 
 /// `directord status`.

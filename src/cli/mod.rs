@@ -3,14 +3,18 @@
 mod args;
 mod check;
 mod commands;
+mod completions;
 mod daemon;
 pub mod exit;
 mod failover;
 mod heartbeat;
 pub mod ipvsadm;
 pub mod ldirectord;
+mod list;
 pub mod listing;
 pub mod logging;
+#[cfg(test)]
+mod man;
 mod personality;
 mod plan;
 mod realserver;
@@ -35,6 +39,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some("cl_status") => return heartbeat::cl_status(&arguments[1..]),
         Some("LVSSyncDaemonSwap") => return heartbeat::sync_daemon_swap(&arguments[1..]),
         _ => {}
+    }
+    if let Some(shell) = std::env::var_os(completions::VARIABLE) {
+        return completions::answer(&shell, arguments);
     }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,

@@ -312,6 +312,7 @@ mod tests {
             alerts: None,
             services: vec![ServiceStatus {
                 service: "tcp:192.0.2.100:80".to_owned(),
+                name: None,
                 scheduler: "rr".to_owned(),
                 in_kernel: true,
                 passive: false,

@@ -59,6 +59,9 @@ pub struct MailTrouble {
 pub struct ServiceStatus {
     /// `tcp:192.0.2.1:80` or `fwm:7`.
     pub service: String,
+    /// What the configuration calls it: `servicename`, or else `comment`.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Scheduler.
     pub scheduler: String,
     /// Whether the kernel holds the service.

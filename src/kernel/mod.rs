@@ -28,6 +28,7 @@ mod api {
     //! Where the shared suite finds what it tests.
     pub(crate) use crate::{kernel, model};
 }
+pub mod statistics;
 #[cfg(test)]
 mod suite;
 pub mod sysctl;

@@ -61,6 +61,15 @@ use super::nearest::nearest;
 use super::source::{Context, Report, Source, Span, quoted};
 use crate::model::Family;
 
+/// Every directive of the format, in the order of its manual: name, whether it may stand
+/// before the first section, whether it may stand in one. Withdrawn ones are among them.
+pub fn directive_places() -> impl Iterator<Item = (&'static str, bool, bool)> {
+    DIRECTIVES.iter().map(|(name, place)| {
+        let (is_global, is_section) = (*place != Place::Section, *place != Place::Global);
+        (*name, is_global, is_section)
+    })
+}
+
 /// An `ldirectord.cf` taken apart, with what is wrong in it so far.
 #[derive(Debug, Clone)]
 pub struct Parsed {

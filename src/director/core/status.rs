@@ -54,6 +54,11 @@ impl Core {
             });
         ServiceStatus {
             service: key.to_string(),
+            name: virtual_service
+                .service_name
+                .as_ref()
+                .or(virtual_service.comment.as_ref())
+                .cloned(),
             scheduler: virtual_service
                 .service
                 .scheduler
