@@ -106,6 +106,10 @@ fn server(name: &str, state: &str, kernel: Option<u32>, reason: Option<&str>) ->
         reason: reason.map(str::to_owned),
         failures: u32::from(state == "up" && reason.is_some()),
         failure_limit: 3,
+        successes: 0,
+        success_limit: 1,
+        weight_configured: 1,
+        weight_causes: Vec::new(),
         weight_wanted: kernel,
         weight_in_kernel: kernel,
         weight_without_hand: None,
@@ -116,6 +120,7 @@ fn server(name: &str, state: &str, kernel: Option<u32>, reason: Option<&str>) ->
             latency_ms: Some(2.25),
             last_result: Some("up: 200".to_owned()),
         }),
+        agent: None,
     }
 }
 
@@ -128,6 +133,8 @@ fn director() -> Director {
         passive: false,
         in_service: 1,
         configured: 2,
+        floor_percent: 0,
+        kept_by_floor: 0,
         fallback: None,
         refused_attempts: 0,
         servers,
@@ -170,6 +177,7 @@ fn director() -> Director {
         kernel_error: None,
         services: vec![web, passive, unreadable],
         pair: None,
+        alerts: None,
     }))
 }
 

@@ -156,7 +156,6 @@ impl Core {
             } else {
                 Vec::new()
             };
-            follow(table, operation);
             let change = change(
                 operation,
                 self.phase == Phase::Stopping,
