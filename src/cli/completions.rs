@@ -143,7 +143,7 @@ mod tests {
         let words = words.iter().map(OsString::from).collect::<Vec<_>>();
         let index = words.len() - 1;
         let found = clap_complete::engine::complete(&mut command, words, index, None).unwrap();
-        let values = found.iter().map(|candidate| candidate.get_value());
+        let values = found.iter().map(CompletionCandidate::get_value);
         values
             .map(|value| value.to_string_lossy().into_owned())
             .collect()

@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use directord::config::ldirectord::parse;
-use directord::model::{Outcome, Report};
 
 use super::fixture::{is_down, probe, reason};
 

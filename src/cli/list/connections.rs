@@ -270,7 +270,7 @@ impl<'a, W: Write> Printer<'a, W> {
         } else {
             ""
         };
-        write!(self.out, "{comma}\n")?;
+        writeln!(self.out, "{comma}")?;
         serde_json::to_writer(&mut self.out, &document(entry)).map_err(io::Error::from)
     }
 

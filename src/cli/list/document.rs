@@ -100,6 +100,10 @@ struct DirectorDocument {
 /// Time-outs of connections, in seconds.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Timeouts")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit belongs to the name of a key"
+)]
 struct TimeoutsDocument {
     /// Established TCP connections.
     tcp_seconds: u32,

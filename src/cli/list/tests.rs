@@ -17,12 +17,9 @@ use crate::model::{
     ServiceKey, SyncDaemon, SyncRole, Timeouts, Tunnel,
 };
 
-#[path = "../../config/directord/tests/validator.rs"]
-mod validator;
-
 /// Whether a value fits a whole schema.
 pub(super) fn fits(schema: &Value, value: &Value) -> bool {
-    validator::fits(schema, schema, value)
+    crate::config::directord::tests::validator::fits(schema, schema, value)
 }
 
 fn root() -> PathBuf {

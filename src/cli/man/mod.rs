@@ -117,8 +117,9 @@ fn subcommands(page: &mut Page, command: &clap::Command, path: &str) {
                 .render_options_section(&mut bytes)
                 .unwrap();
             let text = String::from_utf8(bytes).unwrap();
-            let lines = text.lines().filter(|line| !line.starts_with(".SH"));
-            page.raw(&lines.map(|line| format!("{line}\n")).collect::<String>());
+            for line in text.lines().filter(|line| !line.starts_with(".SH")) {
+                page.raw(&format!("{line}\n"));
+            }
         }
         subcommands(page, command, &path);
     }

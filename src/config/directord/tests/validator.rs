@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Whether a value fits a schema. A keyword that is not known here is a panic.
-pub(super) fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
+pub(crate) fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
     let keywords = schema.as_object().unwrap().iter();
     let mut fit = true;
     for (keyword, argument) in keywords {
