@@ -61,6 +61,46 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
         "Failed checks in a row that take a server out. Default 1.",
     ),
     (
+        "fall",
+        "N",
+        "The same as failurecount under its usual name; not both.",
+    ),
+    (
+        "rise",
+        "N",
+        "So many passed checks in a row bring a failed server back; 1 when missing.",
+    ),
+    (
+        "fastinterval",
+        "SECONDS",
+        "Interval of checks while results in a row are counted; 0 when missing: off.",
+    ),
+    (
+        "slowstart",
+        "SECONDS",
+        "Over this time the weight of a recovered server climbs to its full value; 0 when missing: off.",
+    ),
+    (
+        "flapdamping",
+        "yes | no | PENALTY,HALFLIFE,SUPPRESS,REUSE",
+        "Keeps a server out that fails again and again, until its penalty has decayed; no when missing.",
+    ),
+    (
+        "floor",
+        "PERCENT",
+        "Failed checks alone never leave fewer servers in service; 0 when missing: off.",
+    ),
+    (
+        "responseweight",
+        "yes | no",
+        "The weight falls with the response time of the check; no when missing.",
+    ),
+    (
+        "externalweight",
+        "yes | no",
+        "The output of an external check may name a weight; no when missing.",
+    ),
+    (
         "autoreload",
         "yes|no",
         "Read the file again when it has changed. Default no.",
@@ -182,6 +222,16 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
         "checkport",
         "PORT",
         "The port that is checked, when it is not the server's.",
+    ),
+    (
+        "agentcheck",
+        "PORT",
+        "An agent on each real server advises about its weight (HAProxy's agent protocol).",
+    ),
+    (
+        "agentinterval",
+        "SECONDS",
+        "How often the agent is asked; checkinterval when missing.",
     ),
     (
         "request",
