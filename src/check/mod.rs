@@ -35,6 +35,7 @@ pub mod radius;
 pub mod sip;
 pub mod smtp;
 pub mod sql;
+pub mod tls;
 
 mod connect;
 mod external;
@@ -42,7 +43,6 @@ mod lines;
 mod ping;
 mod reply;
 mod simpletcp;
-mod tls;
 mod trace;
 
 pub use connect::CONNECTED;

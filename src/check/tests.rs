@@ -310,7 +310,7 @@ async fn tls_and_plain_do_not_hang_on_each_other() {
     );
 
     let mut tls_probe = request(None);
-    tls_probe.tls = true;
+    tls_probe.tls = Some(Arc::default());
     for (response, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -389,11 +389,10 @@ async fn http(target: SocketAddr, receive: Option<&str>, timeout: Duration) -> R
 
 fn request(receive: Option<&str>) -> HttpProbe {
     HttpProbe {
-        tls: false,
-        method: HttpMethod::Get,
         path: "/status?x= y".to_owned(),
         host: "www.example.com".to_owned(),
         receive: receive.map(|text| Pattern(text.to_owned())),
+        ..HttpProbe::default()
     }
 }
 

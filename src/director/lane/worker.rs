@@ -356,8 +356,12 @@ impl Worker {
             outcome,
             detail,
             phases,
+            certificate,
             ..
         } = report;
+        if let (Some(certificate), Some(entry)) = (certificate, self.entry(key)) {
+            entry.handle_certificate(certificate, now);
+        }
         self.handle_end(key, outcome, phases.total, now, || detail);
     }
 
@@ -432,6 +436,7 @@ impl Drop for Promise {
             outcome: Outcome::Inconclusive(Fault::new("the probe was dropped before its end")),
             detail: String::new(),
             phases: Phases::default(),
+            certificate: None,
             dialogue: Vec::new(),
         });
         self.mailbox

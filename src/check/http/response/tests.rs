@@ -6,7 +6,7 @@ use crate::model::Pattern;
 
 fn response(method: HttpMethod, receive: Option<&str>) -> Response {
     let matcher = receive.map(|text| pattern::compile(&Pattern(text.to_owned())).unwrap());
-    Response::new(method, matcher)
+    Response::new(Arc::new(Expected::plain(method, matcher)))
 }
 
 /// Feeds pieces and then closes; the verdict, and whether it came before the close.
