@@ -8,7 +8,7 @@ use crate::check::pattern::{self, Matcher, TooHard};
 use crate::model::{Fault, HttpMethod, HttpProbe, Reason, Redirects, StatusRanges};
 
 /// Bytes of the body in which the expected text is searched. Nothing beyond is read.
-const BODY_MAX: usize = 256 * 1024;
+pub(super) const BODY_MAX: usize = 256 * 1024;
 
 /// The same for patterns that backtrack, whose cost grows faster than the text.
 const BODY_MAX_BACKTRACKING: usize = 32 * 1024;

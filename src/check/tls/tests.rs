@@ -89,7 +89,7 @@ fn serve(config: ServerConfig) -> SocketAddr {
             if connection.complete_io(&mut stream).is_err() {
                 let _ = connection.write_tls(&mut stream);
                 let _ = stream.shutdown(std::net::Shutdown::Write);
-                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                let _ = io::copy(&mut stream, &mut io::sink());
                 return;
             }
         }
@@ -123,7 +123,7 @@ fn blurt(bytes: &'static [u8]) -> SocketAddr {
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = io::copy(&mut stream, &mut io::sink());
     })
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::check::http::expected::BODY_MAX;
 use crate::check::pattern;
 use crate::model::Pattern;
 
