@@ -3,8 +3,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream as Plain};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -39,8 +39,9 @@ impl Own {
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+fn authority(name: &str) -> Authority {
     let mut wanted = CertificateParams::default();
+    wanted.distinguished_name.push(DnType::CommonName, name);
     wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(wanted, KeyPair::generate().unwrap()).unwrap()
 }
@@ -191,8 +192,8 @@ fn trusting(file: Pem) -> Tls {
 /// Fault row R16: what is up without verification, and what verification says of it.
 #[tokio::test]
 async fn certificates_are_judged_when_asked() {
-    let trusted = authority();
-    let other = authority();
+    let trusted = authority("trusted");
+    let other = authority("other");
     let file = pem(trusted.der());
     let mut expired = for_name(NAME);
     expired.not_before = date_time_ymd(2000, 1, 1);
@@ -260,7 +261,7 @@ async fn certificates_are_judged_when_asked() {
 
 #[tokio::test]
 async fn names_are_verified_as_told() {
-    let trusted = authority();
+    let trusted = authority("trusted");
     let file = pem(trusted.der());
     let named = |name: TlsName| Tls {
         name,
@@ -275,7 +276,7 @@ async fn names_are_verified_as_told() {
     let local = serve(server(&signed(&trusted, &for_name("127.0.0.1"))));
     assert_eq!(reason(&probe(local, &named(TlsName::Address)).await), "");
     // Without a name the chain counts all the same.
-    let foreign = serve(server(&signed(&authority(), &for_name(NAME))));
+    let foreign = serve(server(&signed(&authority("foreign"), &for_name(NAME))));
     assert_eq!(
         reason(&probe(foreign, &named(TlsName::None)).await),
         "the certificate is of an unknown authority"
@@ -403,7 +404,7 @@ async fn versions_older_than_wanted_are_refused() {
 
 #[tokio::test]
 async fn client_certificates_are_shown() {
-    let authority = authority();
+    let authority = authority("clients");
     let mut wanted = CertificateParams::new(["monitor".to_owned()]).unwrap();
     wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let client = signed(&authority, &wanted);
@@ -467,7 +468,7 @@ async fn certificates_that_expire_soon_are_told_of_and_never_down() {
 
 #[test]
 fn equal_settings_share_what_is_made_of_them() {
-    let tls = trusting(pem(authority().der()));
+    let tls = trusting(pem(authority("shared").der()));
     let first = shared(&tls, Inside::Anything).unwrap();
     assert!(Arc::ptr_eq(
         &first,

@@ -30,7 +30,7 @@ fn text(service: &str, lines: &str) -> String {
     let mut text =
         format!("virtual=192.0.2.100:80\n\treal=192.0.2.21:80 masq\n\tservice={service}\n");
     for line in lines.lines() {
-        text.extend(["\t", line, "\n"]);
+        text.extend(["    ", line, "\n"]);
     }
     text
 }
@@ -348,7 +348,7 @@ const WORDS: [&str; 27] = [
     "expectheader=\"A: # b\"",
     "json=\"/status = ok\"",
     "json=\"/a/0={\"b\": [1, null]}\"",
-    "json=\" = \"# \"",
+    "json=\" = [\"a\"]\"",
     "receive=\"x\"",
     "httpversion=2",
     "httpversion=1.1",
