@@ -21,7 +21,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use rustls::client::Resumption;
-use rustls::pki_types::{DnsName, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -156,11 +156,6 @@ fn server_name(tls: &Tls, address: IpAddr) -> Result<ServerName<'static>, Fault>
         TlsName::Given(name) => ServerName::try_from(name.clone())
             .map_err(|_invalid| Fault::new(format!("\"{name}\" is no server name"))),
     }
-}
-
-/// Whether a name can be sent in a hello.
-pub fn is_dns_name(name: &str) -> bool {
-    DnsName::try_from(name).is_ok()
 }
 
 /// What there is to know about the server's own certificate.
