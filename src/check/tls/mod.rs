@@ -108,13 +108,15 @@ async fn configuration(tls: &Tls, inside: Inside) -> Result<Arc<ClientConfig>, F
 /// Makes a configuration, or finds it made. Others that want one wait meanwhile, so that it
 /// is made once.
 fn shared(tls: &Tls, inside: Inside) -> Result<Arc<ClientConfig>, Fault> {
-    let mut made = made();
+    static MAKING: Mutex<()> = Mutex::new(());
+    // The map itself is never held for long.
+    let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (tls.clone(), inside);
-    if let Some(config) = made.get(&key) {
+    if let Some(config) = made().get(&key) {
         return Ok(Arc::clone(config));
     }
     let config = Arc::new(make(tls, inside)?);
-    made.insert(key, Arc::clone(&config));
+    made().insert(key, Arc::clone(&config));
     Ok(config)
 }
 
