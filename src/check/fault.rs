@@ -82,7 +82,8 @@ struct Own(Fault);
 /// prohibited" arrives (`net/ipv6/icmp.c`, `tab_unreach`). A missing route is the
 /// server's: what the director cannot reach it cannot forward to either.
 fn is_ours(error: &io::Error) -> bool {
-    if error.get_ref().is_some_and(|inner| inner.is::<Own>()) {
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(Own(_)) = own {
         return true;
     }
     matches!(

@@ -282,6 +282,7 @@ fn tls_is_spoken_as_told() {
     ssl_certificate_key key.pem;
     ssl_client_certificate certificate.pem;
     ssl_verify_client optional_no_ca;
+    ssl_protocols TLSv1.2 TLSv1.3;
     root html;
     location /told {{ default_type text/plain; return 200 '$server_protocol $ssl_protocol $ssl_server_name $ssl_client_s_dn'; }}
   }}"

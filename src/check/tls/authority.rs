@@ -67,7 +67,6 @@ impl Verifier {
     /// A self-signed server certificate that the operator named as its own authority, and
     /// that a chain cannot be built for since it is marked as one.
     fn verify_pinned(
-        &self,
         certificate: &CertificateDer<'_>,
         name: &ServerName<'_>,
         now: UnixTime,
@@ -105,7 +104,7 @@ impl ServerCertVerifier for Verifier {
                 if error.to_string().contains("CaUsedAsEndEntity")
         );
         if is_authority && self.pinned.iter().any(|pinned| pinned == end_entity) {
-            verified = self.verify_pinned(end_entity, server_name, now);
+            verified = Self::verify_pinned(end_entity, server_name, now);
         }
         match verified {
             // The name is looked at last: everything else was in order.
