@@ -356,21 +356,19 @@ impl<'a> Resolver<'a> {
     /// Negotiate checks that look at nothing.
     fn note_service(&mut self, section: &Section, service: ServiceType, key: &ServiceKey) {
         let named = section.options.service.map(|(_, span)| span);
-        if service == ServiceType::NONE {
-            if named.is_none() {
-                let port = key.port();
-                let why = if port == 0 {
-                    "a firewall mark".to_owned()
-                } else {
-                    format!("port {port}")
-                };
-                self.cx
+        if service == ServiceType::NONE && named.is_none() {
+            let port = key.port();
+            let why = if port == 0 {
+                "a firewall mark".to_owned()
+            } else {
+                format!("port {port}")
+            };
+            self.cx
                     .warning(
                         section.span,
                         format!("real servers are not checked: no service is known for {why}"),
                     )
                     .help("name one with service=, write checktype=connect, or service=none if no check is wanted");
-            }
         }
     }
 
