@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::Bytes;
-use super::tls;
+use super::tls::{self, Inside};
 use super::trace::Trace;
-use crate::model::{Outcome, Reason, Report};
+use crate::model::{Outcome, Reason, Report, Tls};
 
 /// Bytes of all answers together that are read before giving up.
 const ANSWERS_MAX: u64 = 1 << 20;
@@ -126,7 +126,7 @@ impl Verdict {
 /// Carries out a conversation with `target`.
 pub(super) async fn run(
     target: SocketAddr,
-    tls: bool,
+    tls: Option<&Tls>,
     mut dialogue: impl Dialogue,
     timeout: Duration,
 ) -> Report {
@@ -152,23 +152,25 @@ pub(super) fn conclude(trace: Trace, verdict: Verdict) -> Report {
 /// Connects and talks until there is a verdict.
 pub(super) async fn converse(
     target: SocketAddr,
-    tls: bool,
+    tls: Option<&Tls>,
     dialogue: &mut impl Dialogue,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
     let mut stream = TcpStream::connect(target).await?;
     let local = stream.local_addr()?;
-    trace.connected(tls);
-    if !tls {
+    trace.connected(tls.is_some());
+    if tls.is_none() {
         let turn = dialogue.begin(local);
         if let Some(verdict) = talk(&mut stream, turn, dialogue, trace).await? {
             return Ok(verdict);
         }
         trace.securing();
     }
-    let stream = tls::connect(stream, &target.ip().to_string()).await?;
-    trace.tls_ready();
-    let turn = if tls {
+    let settings = tls.cloned().unwrap_or_default();
+    let secured = tls::connect(stream, &settings, Inside::Anything).await?;
+    let stream = secured.stream;
+    trace.tls_ready(secured.certificate);
+    let turn = if tls.is_some() {
         dialogue.begin(local)
     } else {
         dialogue.feed(&[])

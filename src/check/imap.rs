@@ -17,7 +17,7 @@ const GOODBYE: &str = "z LOGOUT\r\n";
 
 pub(super) async fn run(target: SocketAddr, probe: &ImapProbe, timeout: Duration) -> Report {
     match Imap::new(probe.login.as_ref()) {
-        Ok(imap) => dialogue::run(target, probe.tls, imap, timeout).await,
+        Ok(imap) => dialogue::run(target, probe.tls.as_deref(), imap, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -36,6 +36,7 @@ pub mod radius;
 pub mod sip;
 pub mod smtp;
 pub mod sql;
+pub mod tls;
 
 mod connect;
 mod external;
@@ -43,7 +44,6 @@ mod lines;
 mod ping;
 mod reply;
 mod simpletcp;
-mod tls;
 mod trace;
 
 pub use connect::CONNECTED;

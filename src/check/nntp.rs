@@ -8,7 +8,7 @@ use super::reply::{Manner, Reader};
 use crate::model::Report;
 
 pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
-    dialogue::run(target, false, Nntp::new(), timeout).await
+    dialogue::run(target, None, Nntp::new(), timeout).await
 }
 
 /// The conversation.

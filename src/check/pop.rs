@@ -10,7 +10,7 @@ use crate::model::{Fault, Login, Outcome, PopProbe, Report};
 
 pub(super) async fn run(target: SocketAddr, probe: &PopProbe, timeout: Duration) -> Report {
     match Pop::new(probe.login.as_ref()) {
-        Ok(pop) => dialogue::run(target, probe.tls, pop, timeout).await,
+        Ok(pop) => dialogue::run(target, probe.tls.as_deref(), pop, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -17,7 +17,7 @@ const NAME: &str = "localhost.localdomain";
 const CLOSING: u16 = 421;
 
 pub(super) async fn run(target: SocketAddr, timeout: Duration) -> Report {
-    dialogue::run(target, false, Smtp::new(), timeout).await
+    dialogue::run(target, None, Smtp::new(), timeout).await
 }
 
 /// The conversation.

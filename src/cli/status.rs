@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{AlertStatus, ServerStatus, ServiceStatus, Status};
+use crate::director::status::{
+    AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
+};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +81,18 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
             Some((Verdict::Warning, text))
         })
     };
+    let expiring = || {
+        services.iter().find_map(|service| {
+            let is_soon = |server: &&ServerStatus| {
+                let certificate = server.check.as_ref()?.certificate.as_ref()?;
+                Some(certificate.expires_soon)
+            };
+            let mut servers = service.servers.iter();
+            let server = servers.find(|server| is_soon(server).unwrap_or(false))?;
+            let text = format!("the certificate of {} expires soon", server.server);
+            Some((Verdict::Warning, text))
+        })
+    };
     let reload = || {
         let error = status.reload_error.as_ref()?;
         Some((Verdict::Warning, format!("the last reload failed: {error}")))
@@ -97,6 +111,7 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         .or_else(out)
         .or_else(drift)
         .or_else(alerts)
+        .or_else(expiring)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
 }
 
@@ -232,8 +247,29 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
             text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
         }
     }
+    if let Some(certificate) = server.check.as_ref().and_then(|c| c.certificate.as_ref()) {
+        text.push_str(&certificate_words(certificate));
+    }
     if let Some(reason) = &server.reason {
         text.push_str(&format!(": {reason}"));
+    }
+    text
+}
+
+/// What an operator should know of a certificate; nothing of one that is in order.
+fn certificate_words(certificate: &CertificateStatus) -> String {
+    let mut text = String::new();
+    if !certificate.verified {
+        text.push_str(", certificate not verified");
+    }
+    if let Some(days) = certificate
+        .expires_in_days
+        .filter(|_| certificate.expires_soon)
+    {
+        text.push_str(&match days {
+            ..0 => format!(", CERTIFICATE EXPIRED {} days ago", -days),
+            _ => format!(", CERTIFICATE EXPIRES in {days} days"),
+        });
     }
     text
 }
@@ -297,6 +333,7 @@ mod tests {
                 last_seconds_ago: Some(0.44),
                 latency_ms: Some(1.26),
                 last_result: None,
+                certificate: None,
             }),
             agent: None,
         };
@@ -341,6 +378,39 @@ mod tests {
              tcp:192.0.2.100:80  rr  1 of 2 in service, fallback 127.0.0.1:80 ready\n\
              \x20 192.0.2.21:80   up            3m12s  weight 1    http 192.0.2.21:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n\
              \x20 192.0.2.122:80  down          3m12s  weight 0    http 192.0.2.122:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n"
+        );
+    }
+
+    #[test]
+    fn certificates_that_need_care_are_named() {
+        let words = |verified, days, soon| {
+            certificate_words(&CertificateStatus {
+                verified,
+                expires_in_days: days,
+                expires_soon: soon,
+            })
+        };
+        assert_eq!(words(true, Some(3), false), "");
+        assert_eq!(words(true, None, false), "");
+        assert_eq!(
+            words(true, Some(3), true),
+            ", CERTIFICATE EXPIRES in 3 days"
+        );
+        assert_eq!(
+            words(false, Some(-2), true),
+            ", certificate not verified, CERTIFICATE EXPIRED 2 days ago"
+        );
+        let mut state = status();
+        let check = state.services[0].servers[0].check.as_mut().unwrap();
+        check.certificate = Some(CertificateStatus {
+            verified: false,
+            expires_in_days: None,
+            expires_soon: false,
+        });
+        let shown = text(&state);
+        assert!(
+            shown.contains("0.4s ago, certificate not verified: HTTP status"),
+            "{shown}"
         );
     }
 

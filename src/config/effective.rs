@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::http::HttpSettings;
 use super::names::{Endpoint, Port};
+use super::tls::TlsSettings;
 use crate::model::{
-    Check, Destination, Forwarding, HttpMethod, Pattern, Policy, Service, ServiceKey,
+    Check, Destination, Forwarding, HttpMethod, Pattern, Policy, Service, ServiceKey, Tls,
 };
 
 /// Line of the file that something comes from; 0 for a default. Two configurations
@@ -352,6 +354,12 @@ pub struct CheckSettings {
     pub receive: Option<Pattern>,
     /// Method of HTTP requests.
     pub http_method: HttpMethod,
+    /// What else HTTP requests and answers have.
+    pub http: HttpSettings,
+    /// How TLS is spoken.
+    pub tls: TlsSettings,
+    /// What comes of it with the files read; `None`: these checks do not speak TLS.
+    pub tls_client: Option<Arc<Tls>>,
     /// `Host` header; `None` is the real server's address.
     pub virtual_host: Option<String>,
     /// User name.
@@ -392,6 +400,13 @@ pub enum CheckType {
     On,
     /// Never brought up.
     Off,
+}
+
+impl CheckType {
+    /// Whether the service's protocol is spoken, now and then at least.
+    pub fn negotiates(self) -> bool {
+        matches!(self, Self::Negotiate | Self::Combined(_))
+    }
 }
 
 impl fmt::Display for CheckType {
@@ -439,6 +454,16 @@ const SERVICES: [(&str, Option<u16>); 21] = [
 ];
 
 impl ServiceType {
+    /// Whether it is one of the HTTP family.
+    pub fn is_http(self) -> bool {
+        [Self::HTTP, Self::HTTPS, Self::HTTP_PROXY].contains(&self)
+    }
+
+    /// Whether it is spoken over TLS from the first byte.
+    pub fn is_tls(self) -> bool {
+        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps")
+    }
+
     /// Nothing is spoken: up without looking.
     pub const NONE: Self = Self(0);
     /// A line sent, a line matched.

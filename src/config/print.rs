@@ -343,6 +343,11 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
     if check.http_method != HttpMethod::Get {
         text.local("httpmethod", check.http_method.word());
     }
+    let http = check.http.directives();
+    let tls = check.tls.directives();
+    for (name, value) in http.into_iter().chain(tls) {
+        text.local(name, value);
+    }
     for (name, value) in [
         ("virtualhost", &check.virtual_host),
         ("login", &check.login),

@@ -31,8 +31,12 @@ use super::effective::{
     CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
     RealServer, VirtualService,
 };
+use super::http::{expected_header, expected_json};
 use super::names::Endpoint;
-use crate::model::{Check, Interpreter, Login, Method, Pattern, Policy, Probe, ProbeKind};
+use super::tls::{TlsSettings, name as tls_name};
+use crate::model::{
+    Check, HttpHeader, Interpreter, Login, Method, Pattern, Policy, Probe, ProbeKind,
+};
 
 /// The effective configuration as YAML.
 pub fn to_yaml(config: &Config) -> String {
@@ -328,6 +332,16 @@ struct CheckView<'a> {
     request: &'a str,
     receive: Option<&'a str>,
     http_method: &'static str,
+    status: Option<String>,
+    redirects: Option<&'static str>,
+    request_headers: Vec<String>,
+    request_body: Option<&'a str>,
+    expect_headers: Vec<String>,
+    json: Vec<String>,
+    invert: Option<bool>,
+    http_auth: Option<&'static str>,
+    http_version: Option<&'static str>,
+    tls: Option<TlsView<'a>>,
     virtual_host: Option<&'a str>,
     login: Option<&'a str>,
     password: Option<&'static str>,
@@ -337,6 +351,8 @@ struct CheckView<'a> {
 
 impl<'a> CheckView<'a> {
     fn of(check: &'a CheckSettings) -> Self {
+        let http = &check.http;
+        let is_http = check.service.is_http() && check.kind.negotiates();
         Self {
             r#type: check.kind.to_string(),
             service: check.service.name(),
@@ -351,11 +367,56 @@ impl<'a> CheckView<'a> {
             request: &check.request,
             receive: check.receive.as_ref().map(|receive| receive.0.as_str()),
             http_method: check.http_method.word(),
+            status: http.statuses.as_ref().map(ToString::to_string),
+            redirects: is_http.then(|| http.redirects.word()),
+            request_headers: http.headers.iter().map(header).collect(),
+            request_body: http.body.as_deref(),
+            expect_headers: http.expected_headers.iter().map(expected_header).collect(),
+            json: http.json.iter().map(expected_json).collect(),
+            invert: http.invert.then_some(true),
+            http_auth: http.basic.then_some("basic"),
+            http_version: is_http.then(|| http.version.word()),
+            tls: check.tls_client.as_ref().map(|_| TlsView::of(&check.tls)),
             virtual_host: check.virtual_host.as_deref(),
             login: check.login.as_deref(),
             password: check.password.as_ref().map(|_| MASK),
             database: check.database.as_deref(),
             secret: check.secret.as_ref().map(|_| MASK),
+        }
+    }
+}
+
+/// A header line of a request; a secret is masked.
+fn header(header: &HttpHeader) -> String {
+    let value = if header.is_secret() {
+        MASK
+    } else {
+        header.value.expose()
+    };
+    format!("{}: {value}", header.name)
+}
+
+#[derive(Serialize)]
+struct TlsView<'a> {
+    verify: bool,
+    ca: Option<&'a str>,
+    name: Option<&'a str>,
+    certificate: Option<&'a str>,
+    key: Option<&'a str>,
+    min_version: &'static str,
+    expiry_days: Option<u32>,
+}
+
+impl<'a> TlsView<'a> {
+    fn of(tls: &'a TlsSettings) -> Self {
+        Self {
+            verify: tls.verify,
+            ca: path(tls.authorities.as_ref()),
+            name: tls.name.as_ref().map(tls_name),
+            certificate: path(tls.certificate.as_ref()),
+            key: path(tls.key.as_ref()),
+            min_version: tls.minimum.word(),
+            expiry_days: tls.expiry_days,
         }
     }
 }
@@ -463,6 +524,9 @@ enum KindView<'a> {
         path: &'a str,
         host: &'a str,
         receive: Option<&'a str>,
+        /// Name in the TLS hello.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tls_name: Option<&'a str>,
     },
     SimpleTcp {
         send: String,
@@ -534,7 +598,8 @@ impl<'a> ProbeView<'a> {
                 attempts: *attempts,
             },
             ProbeKind::Http(http) => KindView::Http {
-                tls: http.tls,
+                tls: http.tls.is_some(),
+                tls_name: http.tls.as_ref().map(|tls| tls_name(&tls.name)),
                 method: http.method.word(),
                 path: &http.path,
                 host: &http.host,
@@ -557,16 +622,16 @@ impl<'a> ProbeView<'a> {
             ProbeKind::Smtp(smtp) if smtp.submission => KindView::Submission,
             ProbeKind::Smtp(_) => KindView::Smtp,
             ProbeKind::Pop(pop) => KindView::Pop {
-                tls: pop.tls,
+                tls: pop.tls.is_some(),
                 login: name(pop.login.as_ref()),
             },
             ProbeKind::Imap(imap) => KindView::Imap {
-                tls: imap.tls,
+                tls: imap.tls.is_some(),
                 login: name(imap.login.as_ref()),
             },
             ProbeKind::Nntp => KindView::Nntp,
             ProbeKind::Ldap(ldap) => KindView::Ldap {
-                tls: ldap.tls,
+                tls: ldap.tls.is_some(),
                 bind: name(ldap.bind.as_ref()),
                 base: &ldap.base,
                 receive: text(ldap.receive.as_ref()),

@@ -26,7 +26,7 @@ use mio::Waker;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::{Advice, Check, Outcome};
+use crate::model::{Advice, CertificateState, Check, Outcome};
 
 mod entry;
 mod flight;
@@ -88,6 +88,8 @@ pub struct LastRound {
     pub latency: Duration,
     /// Rounds that have ended.
     pub rounds: u64,
+    /// What the last TLS handshake told about the server's certificate, and when.
+    pub certificate: Option<(CertificateState, Instant)>,
     /// Rounds left out because the one before was under way for longer than an interval.
     pub skipped: u64,
 }

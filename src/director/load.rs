@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::check::tls;
 use crate::config::directord::{Document, Here};
 use crate::config::{
-    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Rejected, Severity, directord,
+    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Names, Rejected, Severity, directord,
     ldirectord,
 };
 
 use super::{alert, monitor, resolve};
-use crate::model::Reason;
+use crate::model::{Pem, Reason, Tls, Trust};
 
 /// Longest configuration file read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -204,14 +205,19 @@ pub fn load_as(
         services(&path, &bytes, known).map(|services| (None, services))
     };
     match result {
-        Ok((document, services)) => Ok(Loaded {
-            path,
-            config: services.config,
-            document,
-            warnings: services.warnings,
-            answers: Arc::new(services.answers),
-            fingerprint,
-        }),
+        Ok((document, services)) => {
+            for (path, pem) in &services.files {
+                fingerprint.add(path, pem.expose());
+            }
+            Ok(Loaded {
+                path,
+                config: services.config,
+                document,
+                warnings: services.warnings,
+                answers: Arc::new(services.answers),
+                fingerprint,
+            })
+        }
         Err(rejected) => Err(LoadError {
             path,
             cause: LoadErrorCause::Rejected(rejected),
@@ -279,6 +285,8 @@ struct Services {
     config: Config,
     warnings: Vec<Diagnostic>,
     answers: Answers,
+    /// Other files it depends on, with what is in them.
+    files: Vec<(PathBuf, Pem)>,
 }
 
 fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
@@ -302,12 +310,17 @@ fn resolved(
         }
     }
     let names = answers.iter().map(|(name, answer)| (name.clone(), *answer));
+    let mut names: Names = names.collect();
+    let files = read_files(&parsed, &mut names);
     let Accepted {
         config,
         mut warnings,
-    } = parsed.resolve(&names.collect())?;
+    } = parsed.resolve(&names)?;
+    // Authorities of this host are read anew, as the files are.
+    tls::forget();
     let mut findings = look_at_files(&config, path);
     findings.extend(look_at_mail(&config, path));
+    findings.extend(prove_clients(&config, path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -317,7 +330,58 @@ fn resolved(
         config,
         warnings,
         answers,
+        files,
     })
+}
+
+/// Reads the files that must be known before a configuration can be built; those that can be
+/// used are watched.
+fn read_files(parsed: &ldirectord::Parsed, names: &mut Names) -> Vec<(PathBuf, Pem)> {
+    let mut files = Vec::new();
+    for file in parsed.files() {
+        let path = PathBuf::from(&file.path);
+        let purpose = if file.is_key {
+            tls::files::Use::Key
+        } else {
+            tls::files::Use::Certificates
+        };
+        let read = tls::files::read(&path, purpose);
+        if let Ok(pem) = &read {
+            files.push((path, pem.clone()));
+        }
+        names.insert_file(file.path, read);
+    }
+    files
+}
+
+/// TLS clients that cannot be made, such as of a key that is not the certificate's.
+fn prove_clients(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for service in &config.services {
+        let check = &service.check;
+        let Some(identity) = check
+            .tls_client
+            .as_ref()
+            .filter(|tls| tls.identity.is_some())
+        else {
+            continue;
+        };
+        // Authorities of this host are its own affair, and not this file's.
+        let alone = Tls {
+            trust: Trust::Any,
+            ..(**identity).clone()
+        };
+        if let Err(fault) = tls::prove(&alone) {
+            let line = check
+                .tls
+                .key
+                .as_ref()
+                .map_or(service.line.0, |key| key.line.0);
+            let message = format!("tlscert and tlskey do not go together: {fault}");
+            findings.push(Diagnostic::at_line(Severity::Error, path, line, message));
+        }
+    }
+    findings
 }
 
 fn ask(names: impl IntoIterator<Item = Name>) -> Answers {

@@ -152,4 +152,18 @@ pub struct CheckStatus {
     pub latency_ms: Option<f64>,
     /// Outcome of the last round that was told: `up`, or why not.
     pub last_result: Option<String>,
+    /// The server's certificate, with checks over TLS that have got so far.
+    #[serde(default)]
+    pub certificate: Option<CertificateStatus>,
+}
+
+/// The certificate of a real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Whether it is verified (`tlsverify`).
+    pub verified: bool,
+    /// Whole days until it expires, negative when it has; `None` when it does not say.
+    pub expires_in_days: Option<i64>,
+    /// Whether that is less than `tlsexpiry`.
+    pub expires_soon: bool,
 }

@@ -7,6 +7,7 @@ mod address;
 mod availability;
 mod check;
 mod destination;
+mod http;
 mod interface;
 mod operation;
 pub mod pair;
@@ -15,14 +16,19 @@ mod protocol;
 mod service;
 mod sync;
 mod table;
+mod tls;
 
 pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
-    Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
-    Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
+    Check, ExternalProbe, Fault, Interpreter, Method, Outcome, Pattern, Phases, Probe, ProbeKind,
+    Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
+pub use http::{
+    ExpectedHeader, ExpectedJson, HttpHeader, HttpMethod, HttpProbe, HttpVersion, Redirects,
+    StatusRanges,
+};
 pub use interface::{InterfaceName, Mac, NotAnInterface};
 pub use operation::{Failure, Operation};
 pub use policy::{Advice, Damping, Mode, Policy, Verdict};
@@ -37,3 +43,4 @@ pub use sync::{SyncDaemon, SyncRole, Timeouts};
 pub use table::{
     Counters, Entry, Info, ObservedDestination, ObservedService, ObservedTable, Table,
 };
+pub use tls::{CertificateState, Identity, Pem, Tls, TlsName, TlsVersion, Trust};

@@ -28,7 +28,9 @@ const QUOTED: usize = 300;
 
 pub(super) async fn run(target: SocketAddr, probe: &LdapProbe, timeout: Duration) -> Report {
     match Conversation::new(probe) {
-        Ok(conversation) => dialogue::run(target, probe.tls, conversation, timeout).await,
+        Ok(conversation) => {
+            dialogue::run(target, probe.tls.as_deref(), conversation, timeout).await
+        }
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -216,7 +216,7 @@ pub(super) async fn run(target: SocketAddr, probe: &SipProbe, timeout: Duration)
     let options = Options::new(&user, probe.transport, random);
     match probe.transport {
         Transport::Udp => datagram::run(target, options, timeout).await,
-        Transport::Tcp => dialogue::run(target, false, options, timeout).await,
+        Transport::Tcp => dialogue::run(target, None, options, timeout).await,
     }
 }
 

@@ -5,13 +5,13 @@ pub(super) mod keys;
 
 use super::collection::List;
 use super::read::{Marked, OptionalKey as _};
-use super::value::{Number, Text, Word};
+use super::value::{AbsolutePath, Number, Text, Word};
 use crate::config::ldirectord::Parsed;
 use crate::config::ldirectord::builder::{Builder, Extras, Server, Written};
 use crate::config::source::{Context, Span};
 use crate::model::Family;
 
-use keys::{CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceEntry};
+use keys::{CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceEntry, TlsEntry};
 pub(super) use keys::{GlobalsEntry, ServicesEntry};
 
 /// The services of a file, to be resolved.
@@ -85,6 +85,20 @@ impl Setter<'_, '_> {
     fn switch(&mut self, name: &'static str, key: Option<&Marked<bool>>) {
         if let Some(on) = key {
             self.put(name, if on.value { "yes" } else { "no" }, on.span);
+        }
+    }
+
+    /// For directives that may stand several times.
+    fn list<const MAX: usize>(&mut self, name: &'static str, key: Option<&List<Text, 0, MAX>>) {
+        for text in key.into_iter().flat_map(List::given) {
+            self.quoted(name, Some(text));
+        }
+    }
+
+    fn path(&mut self, name: &'static str, key: Option<&Marked<AbsolutePath>>) {
+        if let Some(path) = key {
+            let text = format!("\"{}\"", path.value.0.display());
+            self.put(name, &text, path.span);
         }
     }
 
@@ -176,10 +190,7 @@ fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry
     set.fallback(Family::V6, entry.fallback6.given());
     set.command(entry.fallback_command.given());
     set.switch("autoreload", entry.autoreload.given());
-    if let Some(path) = entry.callback.given() {
-        let text = format!("\"{}\"", path.value.0.display());
-        set.put("callback", &text, path.span);
-    }
+    set.path("callback", entry.callback.given());
     if let Some(log) = entry.log.given() {
         if log.value.file.is_some() == log.value.syslog.is_some() {
             set.cx
@@ -258,11 +269,37 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.quoted("request", check.request.given());
     set.quoted("receive", check.receive.given());
     set.text("httpmethod", check.http_method.given());
+    set_http(set, check);
+    if let Some(tls) = check.tls.value() {
+        set_tls(set, tls);
+    }
     set.text("virtualhost", check.virtual_host.given());
     set.quoted("login", check.login.given());
     set.quoted("passwd", check.password.given());
     set.quoted("database", check.database.given());
     set.quoted("secret", check.secret.given());
+}
+
+fn set_http(set: &mut Setter<'_, '_>, check: &CheckEntry) {
+    set.word("status", check.status.given());
+    set.text("redirects", check.redirects.given());
+    set.list("requestheader", check.request_headers.value());
+    set.quoted("requestbody", check.request_body.given());
+    set.list("expectheader", check.expect_headers.value());
+    set.list("json", check.json.value());
+    set.switch("invert", check.invert.given());
+    set.text("httpauth", check.http_auth.given());
+    set.word("httpversion", check.http_version.given());
+}
+
+fn set_tls(set: &mut Setter<'_, '_>, tls: &TlsEntry) {
+    set.switch("tlsverify", tls.verify.given());
+    set.path("tlsca", tls.ca.given());
+    set.text("tlsname", tls.name.given());
+    set.path("tlscert", tls.certificate.given());
+    set.path("tlskey", tls.key.given());
+    set.word("tlsmin", tls.min_version.given());
+    set.number("tlsexpiry", tls.expiry_days.given());
 }
 
 fn set_real(set: &mut Setter<'_, '_>, real: &RealEntry) {

@@ -11,7 +11,7 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 62] = [
+pub(super) const DIRECTIVES: &[(&str, Place)] = &[
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
@@ -72,13 +72,29 @@ pub(super) const DIRECTIVES: [(&str, Place); 62] = [
     ("monitorfile", Section),
     ("servicename", Section),
     ("comment", Section),
+    ("status", Section),
+    ("redirects", Section),
+    ("requestheader", Section),
+    ("requestbody", Section),
+    ("expectheader", Section),
+    ("json", Section),
+    ("invert", Section),
+    ("httpauth", Section),
+    ("httpversion", Section),
+    ("tlsverify", Section),
+    ("tlsca", Section),
+    ("tlsname", Section),
+    ("tlscert", Section),
+    ("tlskey", Section),
+    ("tlsmin", Section),
+    ("tlsexpiry", Section),
     // withdrawn, with errors of their own
     ("timeout", Global),
     ("connecttimeout", Both),
 ];
 
 /// Those that ldirectord 4.12 does not know.
-const BEYOND: [&str; 11] = [
+const BEYOND: &[&str] = &[
     "enforceweights",
     "fall",
     "rise",
@@ -90,7 +106,26 @@ const BEYOND: [&str; 11] = [
     "externalweight",
     "agentcheck",
     "agentinterval",
+    "status",
+    "redirects",
+    "requestheader",
+    "requestbody",
+    "expectheader",
+    "json",
+    "invert",
+    "httpauth",
+    "httpversion",
+    "tlsverify",
+    "tlsca",
+    "tlsname",
+    "tlscert",
+    "tlskey",
+    "tlsmin",
+    "tlsexpiry",
 ];
+
+/// Directives that add to what was set before by themselves.
+const REPEATED: [&str; 3] = ["requestheader", "expectheader", "json"];
 
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];
@@ -106,6 +141,11 @@ pub(super) fn place(name: &str) -> Option<Place> {
 /// Whether ldirectord does not know a directive.
 pub(super) fn is_beyond(name: &str) -> bool {
     BEYOND.contains(&name)
+}
+
+/// Whether a directive may stand several times in one section.
+pub(super) fn is_repeated(name: &str) -> bool {
+    REPEATED.contains(&name)
 }
 
 /// Whether anything may stand in a directive's value.

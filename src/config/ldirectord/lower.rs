@@ -251,8 +251,12 @@ fn http(
     request: &str,
     receive: Option<Pattern>,
 ) -> Result<(SocketAddr, ProbeKind), Problem> {
-    let tls = settings.service == ServiceType::HTTPS;
-    let scheme = if tls { "/https://" } else { "/http://" };
+    let tls = settings.tls_client.clone();
+    let scheme = if tls.is_some() {
+        "/https://"
+    } else {
+        "/http://"
+    };
     let has_url = target.exchange.is_some() && request.starts_with(scheme);
     let (address, path) = if has_url {
         url_target(target, names, &request[1..])?
@@ -265,12 +269,30 @@ fn http(
         .unwrap_or_else(|| Host::Address(target.address).to_string());
     let probe = HttpProbe {
         tls,
-        method: settings.http_method,
         path,
         host,
         receive,
+        ..wanted(settings)
     };
     Ok((address, ProbeKind::Http(probe)))
+}
+
+/// What is the same in all HTTP requests of a service.
+fn wanted(settings: &CheckSettings) -> HttpProbe {
+    let http = &settings.http;
+    HttpProbe {
+        version: http.version,
+        method: settings.http_method,
+        headers: http.headers.clone(),
+        body: http.body.clone(),
+        login: protocol::login(settings).filter(|_| http.basic),
+        statuses: http.statuses.clone(),
+        redirects: http.redirects,
+        expected_headers: http.expected_headers.clone(),
+        invert: http.invert,
+        json: http.json.clone(),
+        ..HttpProbe::default()
+    }
 }
 
 /// A request through the real server as a proxy.
@@ -287,11 +309,10 @@ fn proxy(
         });
     };
     let probe = HttpProbe {
-        tls: false,
-        method: settings.http_method,
         path: format!("http://{}{}", parts.authority, escaped(parts.path)),
         host: parts.authority.to_owned(),
         receive,
+        ..wanted(settings)
     };
     Ok(ProbeKind::Http(probe))
 }

@@ -31,8 +31,10 @@
 
 mod address;
 pub(in crate::config) mod builder;
+mod demands;
 mod directives;
 mod global;
+mod http;
 mod line;
 mod lower;
 mod options;
@@ -43,11 +45,13 @@ mod reals;
 mod resolve;
 mod section;
 mod service;
+mod tls;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use directives::{DIRECTIVES, Place, place};
@@ -59,6 +63,7 @@ use value::Value;
 use super::diagnostic::Diagnostic;
 use super::nearest::nearest;
 use super::source::{Context, Report, Source, Span, quoted};
+use super::tls::TlsFile;
 use crate::model::Family;
 
 /// Every directive of the format, in the order of its manual: name, whether it may stand
@@ -114,6 +119,13 @@ impl Parsed {
     /// useful for finding more mistakes.
     pub fn has_errors(&self) -> bool {
         self.report.has_errors()
+    }
+
+    /// The files that have to be read before [`Parsed::resolve`], once each.
+    pub fn files(&self) -> Vec<TlsFile> {
+        let sections = self.sections.iter();
+        let files = sections.flat_map(|section| section.options.tls.settings.files());
+        files.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Everything in it that ldirectord 4.12 would refuse and this reader takes on purpose,

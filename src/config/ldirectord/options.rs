@@ -131,6 +131,9 @@ pub(super) struct Seen(Vec<(&'static str, u32)>);
 impl Seen {
     /// Notes a directive of the table.
     pub(super) fn note(&mut self, cx: &mut Context<'_>, value: &Value<'_>) {
+        if super::directives::is_repeated(value.name) {
+            return;
+        }
         let Some((name, _)) = super::directives::DIRECTIVES
             .iter()
             .find(|(name, _)| *name == value.name)

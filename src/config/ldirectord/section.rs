@@ -6,8 +6,10 @@ use std::net::Ipv4Addr;
 use fancy_regex::{BytesMode, RegexBuilder};
 
 use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
+use super::http::HttpOptions;
 use super::options::{COUNT_MAX, SECONDS_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
+use super::tls::TlsOptions;
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
@@ -55,7 +57,9 @@ pub(super) struct SectionOptions {
     pub(super) agent_interval: Option<(u32, Span)>,
     pub(super) request: Option<(String, Span)>,
     pub(super) receive: Option<(Pattern, Span)>,
-    pub(super) http_method: Option<HttpMethod>,
+    pub(super) http_method: Option<(HttpMethod, Span)>,
+    pub(super) http: HttpOptions,
+    pub(super) tls: TlsOptions,
     pub(super) virtual_host: Option<String>,
     pub(super) login: Option<String>,
     pub(super) password: Option<String>,
@@ -212,7 +216,10 @@ impl SectionOptions {
                 let pattern = read.and_then(|read| patterns.read(cx, value.span, read));
                 set(&mut self.receive, pattern.map(|read| (read, value.span)));
             }
-            "httpmethod" => set(&mut self.http_method, read_http_method(cx, value)),
+            "httpmethod" => {
+                let read = read_http_method(cx, value);
+                set(&mut self.http_method, read.map(|read| (read, value.whole)));
+            }
             "virtualhost" => set(&mut self.virtual_host, read_virtual_host(cx, value)),
             "login" => set(
                 &mut self.login,
@@ -228,7 +235,7 @@ impl SectionOptions {
             ),
             "secret" => set(&mut self.secret, value.quoted(cx, Some("invalid secret"))),
             "load" => read_load(cx, value),
-            _ => return false,
+            _ => return self.http.read(cx, value, patterns) || self.tls.read(cx, value),
         }
         true
     }
@@ -404,15 +411,16 @@ fn read_agent_port(cx: &mut Context<'_>, value: &Value<'_>) -> Option<u16> {
 
 fn read_http_method(cx: &mut Context<'_>, value: &Value<'_>) -> Option<HttpMethod> {
     let (word, (start, end)) = value.word();
-    let method = if word.eq_ignore_ascii_case("GET") {
-        HttpMethod::Get
-    } else if word.eq_ignore_ascii_case("HEAD") {
-        HttpMethod::Head
-    } else {
-        cx.error(value.or_whole(), "httpmethod must be GET or HEAD")
+    let mut known = HttpMethod::ALL.into_iter();
+    let Some(method) = known.find(|known| word.eq_ignore_ascii_case(known.word())) else {
+        let message = "httpmethod must be GET or HEAD, or POST, PUT or OPTIONS";
+        cx.error(value.or_whole(), message)
             .help("write httpmethod=GET or httpmethod=HEAD");
         return None;
     };
+    if method.takes_body() {
+        cx.beyond(value.span, &format!("httpmethod={}", method.word()));
+    }
     value.note_loose(cx, start, end);
     Some(method)
 }

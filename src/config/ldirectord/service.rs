@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
+use super::demands;
 use super::lower;
 use super::resolve::{ResolvedFallback, fallback, fallback_address};
 use super::seconds;
@@ -299,7 +300,7 @@ impl<'a> Resolver<'a> {
             }
         };
         let kind = options.check_type.unwrap_or(CheckType::Negotiate);
-        let negotiates = matches!(kind, CheckType::Negotiate | CheckType::Combined(_));
+        let negotiates = kind.negotiates();
         let service = options
             .service
             .map_or_else(|| ServiceType::of_port(key.port()), |(service, _)| service);
@@ -310,6 +311,10 @@ impl<'a> Resolver<'a> {
             .request
             .as_ref()
             .map(|(request, _)| request.as_str());
+        let tls_client = (negotiates && service.is_tls()).then(|| {
+            let virtual_host = options.virtual_host.as_deref();
+            options.tls.client(&mut self.cx, self.names, virtual_host)
+        });
         let settings = CheckSettings {
             kind,
             service,
@@ -330,7 +335,12 @@ impl<'a> Resolver<'a> {
                 .map_or_else(|| "/bin/true".to_owned(), |(command, _)| command.clone()),
             request: lower::with_slash(request.unwrap_or("/")),
             receive: options.receive.as_ref().map(|(receive, _)| receive.clone()),
-            http_method: options.http_method.unwrap_or_default(),
+            http_method: options
+                .http_method
+                .map_or_else(HttpMethod::default, |(m, _)| m),
+            http: options.http.settings.clone(),
+            tls: options.tls.settings.clone(),
+            tls_client,
             virtual_host: options.virtual_host.clone(),
             login: options.login.clone(),
             password: options.password.clone(),
@@ -374,13 +384,9 @@ impl<'a> Resolver<'a> {
     /// Settings that do not go together.
     fn note_settings(&mut self, section: &Section, settings: &CheckSettings) {
         let options = &section.options;
-        let is_http = [
-            ServiceType::HTTP,
-            ServiceType::HTTPS,
-            ServiceType::HTTP_PROXY,
-        ]
-        .contains(&settings.service);
-        let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
+        let is_http = settings.service.is_http();
+        let negotiates = settings.kind.negotiates();
+        demands::note(&mut self.cx, section, settings);
         if negotiates
             && is_http
             && settings.http_method == HttpMethod::Head

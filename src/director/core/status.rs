@@ -1,11 +1,15 @@
 //! The core's part of the status.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::model::{
+    Availability, CertificateState, Check, DestinationKey, Entry, Outcome, ServiceKey,
+};
 
 use super::super::lane::LastRound;
-use super::super::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus};
+use super::super::status::{
+    CertificateStatus, CheckStatus, FallbackStatus, ServerStatus, ServiceStatus,
+};
 use super::managed::Managed;
 use super::{CheckId, Core};
 
@@ -144,6 +148,22 @@ impl Core {
                 .map(|at| now.saturating_duration_since(at).as_secs_f64()),
             latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
+            certificate: last
+                .certificate
+                .map(|(state, at)| certificate(state, now.saturating_duration_since(at))),
         }
+    }
+}
+
+/// A certificate as it is now, from what was told so long ago.
+fn certificate(state: CertificateState, ago: Duration) -> CertificateStatus {
+    const DAY: i64 = 24 * 3600;
+    let ago = i64::try_from(ago.as_secs()).unwrap_or(i64::MAX);
+    CertificateStatus {
+        verified: state.verified,
+        expires_in_days: state
+            .expires_in
+            .map(|left| left.saturating_sub(ago).div_euclid(DAY)),
+        expires_soon: state.expires_soon,
     }
 }

@@ -12,7 +12,13 @@ use super::rounds::{Passed, Rounds, Turn};
 use super::schedule::Rhythm;
 use super::{CheckId, LastResult, Watch};
 use crate::check::http::Prepared;
-use crate::model::{Advice, Check, Fault, Method, Outcome, Probe, ProbeKind};
+use crate::model::{Advice, CertificateState, Check, Fault, Method, Outcome, Probe, ProbeKind};
+
+/// Time between two warnings of one certificate.
+const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 3600;
 
 /// A check with its state.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(super) struct Entry {
     pub(super) first: First,
     was_up: bool,
     advice: Advice,
+    /// When the operator was last warned that the server's certificate expires.
+    warned: Option<Instant>,
     method: Probes,
 }
 
@@ -104,6 +112,7 @@ impl Entry {
             first: First::Waiting,
             was_up: false,
             advice: Advice::default(),
+            warned: None,
             method: match check.method {
                 Method::Single(probe) => Probes::Single(ready(target, probe)),
                 Method::Combined {
@@ -149,6 +158,28 @@ impl Entry {
         }
     }
 
+    /// A TLS handshake was completed. A certificate that expires soon is warned of once a
+    /// day.
+    pub(super) fn handle_certificate(&mut self, certificate: CertificateState, now: Instant) {
+        self.last
+            .update(|last| last.certificate = Some((certificate, now)));
+        let is_due = self
+            .warned
+            .is_none_or(|at| now.saturating_duration_since(at) >= WARNING_INTERVAL);
+        if !certificate.expires_soon {
+            self.warned = None;
+        } else if is_due && let Some(left) = certificate.expires_in {
+            self.warned = Some(now);
+            let target = self.target;
+            let days = left.div_euclid(DAY);
+            if left < 0 {
+                tracing::warn!(%target, "certificate expired {} days ago", -days);
+            } else {
+                tracing::warn!(%target, days, "certificate expires in {days} days");
+            }
+        }
+    }
+
     /// A round has ended. Returns whether it is news.
     pub(super) fn handle_end(&mut self, outcome: &Outcome, advice: &Advice) -> bool {
         self.running = Running::No;
@@ -173,7 +204,7 @@ fn ready(target: SocketAddr, probe: Probe) -> Ready {
     match &probe.kind {
         ProbeKind::Connect => Ready::Plain(Plain::Connect, probe.timeout),
         ProbeKind::Http(http) => match Prepared::new(target, http.clone()) {
-            Ok(prepared) if !prepared.is_tls() && prepared.is_linear() => {
+            Ok(prepared) if prepared.is_plain() && prepared.is_linear() => {
                 Ready::Plain(Plain::Http(Arc::new(prepared)), probe.timeout)
             }
             Ok(_) => Ready::Handed(Arc::new(probe)),

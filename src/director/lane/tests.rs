@@ -9,9 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
 
 use super::*;
 use crate::check;
-use crate::model::{
-    ExternalProbe, HttpMethod, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind,
-};
+use crate::model::{ExternalProbe, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind};
 
 const LONG: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -501,11 +499,10 @@ fn connection(target: SocketAddr) -> Check {
 
 fn http(target: SocketAddr, receive: Option<&str>) -> Check {
     let probe = HttpProbe {
-        tls: false,
-        method: HttpMethod::Get,
         path: "/".to_owned(),
         host: "www.example.com".to_owned(),
         receive: receive.map(|text| Pattern(text.to_owned())),
+        ..HttpProbe::default()
     };
     check_of(target, ProbeKind::Http(probe))
 }

@@ -382,8 +382,12 @@ impl Worker {
             detail,
             advice,
             phases,
+            certificate,
             ..
         } = report;
+        if let (Some(certificate), Some(entry)) = (certificate, self.entry(key)) {
+            entry.handle_certificate(certificate, now);
+        }
         let found = Found {
             outcome,
             advice,
@@ -487,6 +491,7 @@ impl Drop for Promise {
             detail: String::new(),
             advice: Advice::default(),
             phases: Phases::default(),
+            certificate: None,
             dialogue: Vec::new(),
         });
         self.mailbox

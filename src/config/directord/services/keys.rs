@@ -7,6 +7,7 @@ use crate::config::directord::node::{Kind, Node};
 use crate::config::directord::read::{Optional, Read, Slot, mapping};
 use crate::config::directord::value::{AbsolutePath, Number, Text, Word};
 use crate::config::source::Context;
+use crate::model::HttpHeader;
 
 /// Longest time in seconds: a year, as in an `ldirectord.cf`.
 const YEAR: i64 = 365 * 24 * 3600;
@@ -246,8 +247,29 @@ mapping! {
         request: Optional<Text>,
         /// What the answer must match, a Perl regular expression.
         receive: Optional<Text>,
-        /// GET or HEAD; GET when missing.
+        /// GET, HEAD, POST, PUT or OPTIONS; GET when missing.
         http_method: Optional<Text>,
+        /// Status codes that are in order, such as 200-299,401; 200-299 when missing.
+        status: Optional<Word>,
+        /// Whether redirects are followed: yes, no or same-host; same-host when missing.
+        redirects: Optional<Text>,
+        /// Header lines of the request, each a name, a colon and a value.
+        request_headers: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Body of the request.
+        request_body: Optional<Text>,
+        /// Header lines that the answer must have, each a name, a colon and a Perl regular
+        /// expression.
+        expect_headers: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Values that the answer's JSON must have, each a JSON pointer, `=` and a value.
+        json: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Whether the answer must not match `receive`; false when missing.
+        invert: Optional<bool>,
+        /// basic: login and password are sent with the request; not sent when missing.
+        http_auth: Optional<Text>,
+        /// 1.1 or 2; 1.1 when missing.
+        http_version: Optional<Word>,
+        /// How TLS is spoken, with services that are spoken over TLS.
+        tls: Optional<TlsEntry>,
         /// Host header of the request.
         virtual_host: Optional<Text>,
         /// Name to log in with.
@@ -258,6 +280,29 @@ mapping! {
         database: Optional<Text>,
         /// Secret shared with the server.
         secret: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// How TLS is spoken.
+    TlsEntry {
+        /// Whether the server's certificate is verified; false when missing.
+        verify: Optional<bool>,
+        /// File with the authorities that are trusted, in PEM; those of this host when
+        /// missing.
+        ca: Optional<AbsolutePath>,
+        /// Server name that is sent and verified, or none; that of `virtual_host` when
+        /// missing.
+        name: Optional<Text>,
+        /// File with this host's certificate, in PEM.
+        certificate: Optional<AbsolutePath>,
+        /// File with its private key, in PEM; nobody else may read it.
+        key: Optional<AbsolutePath>,
+        /// 1.2 or 1.3; 1.2 when missing.
+        min_version: Optional<Word>,
+        /// Days before a certificate's expiry from which to warn; 14 when missing and
+        /// certificates are verified, 0 for never.
+        expiry_days: Optional<Number<0, 3650>>,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The reader against ldirectord's behaviour, row by row. The identifiers in comments
 //! are those of the acceptance checklist for `ldirectord.cf`.
 
+mod beyond;
 mod checks;
 mod examples;
 mod fallback;
