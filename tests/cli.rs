@@ -12,6 +12,8 @@ use std::process::Command;
 
 #[path = "cli/failover.rs"]
 mod failover;
+#[path = "cli/ipvsadm.rs"]
+mod ipvsadm;
 #[path = "cli/operator.rs"]
 mod operator;
 #[path = "cli/parity.rs"]
@@ -313,4 +315,27 @@ fn a_strict_check_refuses_what_ldirectord_does_not_know() {
             "{example}"
         );
     }
+}
+
+/// The text between fences of three backticks that holds virtual services.
+fn fenced(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    let bodies = blocks.filter_map(|block| block.split_once('\n').map(|(_, body)| body));
+    bodies.filter(|body| body.lines().any(|line| line.starts_with("virtual")))
+}
+
+#[test]
+fn examples_of_the_checks_page_are_accepted_without_a_warning() {
+    let page = fs::read_to_string(root().join("docs/checks.md")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for example in fenced(&page) {
+        let file = directory.path().join("example.cf");
+        fs::write(&file, format!("{example}\n")).unwrap();
+        let (status, out, _) = directord(&["config", "check", file.to_str().unwrap()]);
+        assert_eq!(status, 0, "{example}\n{out}");
+        assert!(out.ends_with("0 errors, 0 warnings\n"), "{example}\n{out}");
+        seen += 1;
+    }
+    assert!(seen >= 15, "{seen}");
 }

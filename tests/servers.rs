@@ -7,10 +7,7 @@
 //! The programs are Debian packages of `scripts/lib/packages`; one that is missing fails
 //! its test.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that fails may panic and say why"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 #![expect(unreachable_pub, reason = "a test program exports nothing")]
 
 #[path = "servers/apache2.rs"]

@@ -25,11 +25,11 @@ fn judge(prepared: &Arc<Prepared>, answer: &[u8], piece: usize) -> Step {
 fuzz_target!(|answer: &[u8]| {
     for method in [HttpMethod::Get, HttpMethod::Head] {
         let probe = HttpProbe {
-            tls: false,
             method,
             path: "/index.html".to_owned(),
             host: "www.example.com".to_owned(),
             receive: Some(Pattern("Test Page".to_owned())),
+            ..HttpProbe::default()
         };
         let target = "192.0.2.80:80".parse().expect("an address");
         let prepared = Arc::new(Prepared::new(target, probe).expect("a pattern"));

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::fault::Bytes;
 use super::socket::Route;
-use super::tls;
+use super::tls::{self, Inside};
 use super::trace::Trace;
-use crate::model::{Outcome, Reason, Report};
+use crate::model::{Outcome, Reason, Report, Tls};
 
 /// Bytes of all answers together that are read before giving up.
 const ANSWERS_MAX: u64 = 1 << 20;
@@ -126,7 +126,7 @@ impl Verdict {
 /// Carries out a conversation with a server.
 pub(super) async fn run(
     route: Route<'_>,
-    tls: bool,
+    tls: Option<&Tls>,
     mut dialogue: impl Dialogue,
     timeout: Duration,
 ) -> Report {
@@ -152,23 +152,25 @@ pub(super) fn conclude(trace: Trace, verdict: Verdict) -> Report {
 /// Connects and talks until there is a verdict.
 pub(super) async fn converse(
     route: Route<'_>,
-    tls: bool,
+    tls: Option<&Tls>,
     dialogue: &mut impl Dialogue,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
     let mut stream = route.connect(trace).await?;
     let local = stream.local_addr()?;
-    trace.connected(tls);
-    if !tls {
+    trace.connected(tls.is_some());
+    if tls.is_none() {
         let turn = dialogue.begin(local);
         if let Some(verdict) = talk(&mut stream, turn, dialogue, trace).await? {
             return Ok(verdict);
         }
         trace.securing();
     }
-    let stream = tls::connect(stream, &route.target.ip().to_string()).await?;
-    trace.tls_ready();
-    let turn = if tls {
+    let settings = tls.cloned().unwrap_or_default();
+    let secured = tls::connect(stream, &settings, Inside::Anything).await?;
+    let stream = secured.stream;
+    trace.tls_ready(secured.certificate);
+    let turn = if tls.is_some() {
         dialogue.begin(local)
     } else {
         dialogue.feed(&[])

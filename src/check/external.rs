@@ -9,6 +9,8 @@
 //! Starting happens away from the runtime: it waits until the kernel has read the file,
 //! which on a file system that hangs is for ever.
 
+mod advice;
+
 use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -129,7 +131,9 @@ pub async fn execute(program: &Program, limit: Duration) -> Report {
     trace.received(&output);
     let line = first_line(&output);
     let (outcome, detail) = judge(status, &line, limit);
-    trace.report(outcome, detail)
+    let mut report = trace.report(outcome, detail);
+    report.advice = advice::of_output(&output);
+    report
 }
 
 fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) -> (Outcome, String) {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::socket::Refused;
 use crate::model::{Fault, Outcome, Reason};
 
 /// How far an exchange over a connection has come.
@@ -65,6 +64,17 @@ pub fn no_socket(error: &io::Error) -> Outcome {
     Outcome::Inconclusive(Fault::new(format!("no socket: {}", words(error))))
 }
 
+/// A fault of this host as an error, for what carries nothing else: [`failed`] makes
+/// [`Outcome::Inconclusive`] of it.
+pub(super) fn own(fault: Fault) -> io::Error {
+    io::Error::other(Own(fault))
+}
+
+/// A fault of this host that the system knows nothing of.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Own(Fault);
+
 /// Whether the error comes from this host alone.
 ///
 /// `EADDRNOTAVAIL` is what connecting gives when no local port is left. `EPERM` is a
@@ -72,26 +82,26 @@ pub fn no_socket(error: &io::Error) -> Outcome {
 /// prohibited" arrives (`net/ipv6/icmp.c`, `tab_unreach`). A missing route is the
 /// server's: what the director cannot reach it cannot forward to either.
 fn is_ours(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Refused>())
-        .is_some()
-        || matches!(
-            errno(error),
-            Some(
-                Errno::EMFILE
-                    | Errno::ENFILE
-                    | Errno::ENOMEM
-                    | Errno::ENOBUFS
-                    | Errno::EADDRNOTAVAIL
-                    | Errno::EADDRINUSE
-                    | Errno::EAGAIN
-                    | Errno::EPERM
-                    | Errno::EAFNOSUPPORT
-                    | Errno::EPROTONOSUPPORT
-                    | Errno::EINVAL
-            )
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(Own(_)) = own {
+        return true;
+    }
+    matches!(
+        errno(error),
+        Some(
+            Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOMEM
+                | Errno::ENOBUFS
+                | Errno::EADDRNOTAVAIL
+                | Errno::EADDRINUSE
+                | Errno::EAGAIN
+                | Errno::EPERM
+                | Errno::EAFNOSUPPORT
+                | Errno::EPROTONOSUPPORT
+                | Errno::EINVAL
         )
+    )
 }
 
 fn errno(error: &io::Error) -> Option<Errno> {

@@ -18,7 +18,7 @@ const GOODBYE: &str = "z LOGOUT\r\n";
 
 pub(super) async fn run(route: Route<'_>, probe: &ImapProbe, timeout: Duration) -> Report {
     match Imap::new(probe.login.as_ref()) {
-        Ok(imap) => dialogue::run(route, probe.tls, imap, timeout).await,
+        Ok(imap) => dialogue::run(route, probe.tls.as_deref(), imap, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use self::socket::Route;
 use crate::model::{Probe, ProbeKind, Report};
 
+pub mod agent;
 pub mod datagram;
 pub mod dialogue;
 pub mod dns;
@@ -40,6 +41,7 @@ pub mod smtp;
 pub mod socket;
 pub mod sql;
 pub mod steps;
+pub mod tls;
 pub mod udp;
 
 mod connect;
@@ -49,7 +51,6 @@ mod ping;
 mod proxy;
 mod reply;
 mod simpletcp;
-mod tls;
 mod trace;
 
 pub use connect::CONNECTED;
@@ -82,6 +83,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Dialogue(dialogue) => steps::run(route, dialogue, probe.timeout).await,
         ProbeKind::Grpc(grpc) => grpc::run(route, grpc, probe.timeout).await,
         ProbeKind::Udp(udp) => udp::run(route, udp, probe.timeout).await,
+        ProbeKind::Agent => agent::run(route, probe.timeout).await,
     }
 }
 

@@ -9,7 +9,7 @@ use super::socket::Route;
 use crate::model::Report;
 
 pub(super) async fn run(route: Route<'_>, timeout: Duration) -> Report {
-    dialogue::run(route, false, Nntp::new(), timeout).await
+    dialogue::run(route, None, Nntp::new(), timeout).await
 }
 
 /// The conversation.

@@ -11,7 +11,7 @@ use crate::model::{Fault, Login, Outcome, PopProbe, Report};
 
 pub(super) async fn run(route: Route<'_>, probe: &PopProbe, timeout: Duration) -> Report {
     match Pop::new(probe.login.as_ref()) {
-        Ok(pop) => dialogue::run(route, probe.tls, pop, timeout).await,
+        Ok(pop) => dialogue::run(route, probe.tls.as_deref(), pop, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

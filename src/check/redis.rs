@@ -24,7 +24,7 @@ const QUOTED_MAX: usize = 200;
 
 pub(super) async fn run(route: Route<'_>, probe: &RedisProbe, timeout: Duration) -> Report {
     match Conversation::new(probe) {
-        Ok(conversation) => dialogue::run(route, false, conversation, timeout).await,
+        Ok(conversation) => dialogue::run(route, None, conversation, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

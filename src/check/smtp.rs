@@ -18,7 +18,7 @@ const NAME: &str = "localhost.localdomain";
 const CLOSING: u16 = 421;
 
 pub(super) async fn run(route: Route<'_>, timeout: Duration) -> Report {
-    dialogue::run(route, false, Smtp::new(), timeout).await
+    dialogue::run(route, None, Smtp::new(), timeout).await
 }
 
 /// The conversation.

@@ -14,14 +14,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
+use super::fault;
 use super::proxy;
 use super::trace::Trace;
-use crate::model::{Probe, Way};
-
-/// Something that this host refuses or lacks, in words for the operator.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(String);
+use crate::model::{Fault, Probe, Way};
 
 /// A server and the way to it.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +157,7 @@ fn refused(error: &io::Error, wish: &str) -> io::Error {
         }
         _ => error.to_string(),
     };
-    io::Error::other(Refused(format!("{wish}: {why}")))
+    fault::own(Fault::new(format!("{wish}: {why}")))
 }
 
 /// Whether a probe begins each connection with something of its own, before its protocol.

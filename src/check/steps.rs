@@ -23,7 +23,7 @@ const QUOTED_MAX: usize = 200;
 
 pub(super) async fn run(route: Route<'_>, probe: &DialogueProbe, timeout: Duration) -> Report {
     match Steps::new(probe) {
-        Ok(steps) => dialogue::run(route, false, steps, timeout).await,
+        Ok(steps) => dialogue::run(route, None, steps, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

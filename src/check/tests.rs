@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::model::Side;
-use crate::model::{HttpMethod, HttpProbe, Outcome, Pattern, SimpleTcpProbe};
+use crate::model::{HttpMethod, HttpProbe, Outcome, Pattern, SimpleTcpProbe, Tls, TlsName};
 
 mod text;
 
@@ -283,17 +283,20 @@ async fn an_unusable_pattern_is_not_the_servers_fault() {
 #[tokio::test]
 async fn https_takes_any_certificate_and_sends_the_name() {
     let (target, names) = serve_tls(&["other.example"]);
-    for (host, expected) in [
-        ("www.example.com", Some("www.example.com")),
-        ("www.example.com:8443", Some("www.example.com")),
-        ("192.0.2.1", None),
-        ("[2001:db8::1]:443", None),
+    let given = |name: &str| TlsName::Given(name.to_owned());
+    for (name, expected) in [
+        (given("www.example.com"), Some("www.example.com")),
+        (given("192.0.2.1"), None),
+        (TlsName::Address, None),
+        (TlsName::None, None),
     ] {
         let mut probe_for = request(Some("Test Page"));
-        probe_for.tls = true;
-        probe_for.host = host.to_owned();
+        probe_for.tls = Some(Arc::new(Tls {
+            name,
+            ..Tls::default()
+        }));
         let report = probe(target, ProbeKind::Http(probe_for), LONG).await;
-        assert_eq!(report.outcome, Outcome::Up, "{host}");
+        assert_eq!(report.outcome, Outcome::Up, "{expected:?}");
         assert!(report.phases.tls > report.phases.connected);
         assert_eq!(names.recv().unwrap().as_deref(), expected);
     }
@@ -310,7 +313,7 @@ async fn tls_and_plain_do_not_hang_on_each_other() {
     );
 
     let mut tls_probe = request(None);
-    tls_probe.tls = true;
+    tls_probe.tls = Some(Arc::default());
     for (response, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -389,11 +392,10 @@ async fn http(target: SocketAddr, receive: Option<&str>, timeout: Duration) -> R
 
 fn request(receive: Option<&str>) -> HttpProbe {
     HttpProbe {
-        tls: false,
-        method: HttpMethod::Get,
         path: "/status?x= y".to_owned(),
         host: "www.example.com".to_owned(),
         receive: receive.map(|text| Pattern(text.to_owned())),
+        ..HttpProbe::default()
     }
 }
 

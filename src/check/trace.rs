@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fault::{self, Seconds, Stage};
-use crate::model::{Outcome, Phases, Reason, Report, Said, Side};
+use crate::model::{Advice, CertificateState, Outcome, Phases, Reason, Report, Said, Side};
 
 /// Bytes of each direction that a [`Report`] shows.
 const EXCERPT: usize = 4096;
@@ -14,6 +14,7 @@ pub(super) struct Trace {
     timeout: Duration,
     stage: Stage,
     phases: Phases,
+    certificate: Option<CertificateState>,
     dialogue: Vec<Said>,
     /// Bytes kept of the director and of the server.
     kept: [usize; 2],
@@ -27,6 +28,7 @@ impl Trace {
             timeout,
             stage: Stage::Connecting,
             phases: Phases::default(),
+            certificate: None,
             dialogue: Vec::new(),
             kept: [0; 2],
         }
@@ -58,7 +60,8 @@ impl Trace {
     }
 
     /// The TLS handshake is complete.
-    pub(super) fn tls_ready(&mut self) {
+    pub(super) fn tls_ready(&mut self, certificate: CertificateState) {
+        self.certificate = Some(certificate);
         self.phases.tls = Some(self.started.elapsed());
         self.stage = Stage::Waiting(0);
     }
@@ -117,10 +120,12 @@ impl Trace {
         Report {
             outcome,
             detail: detail.into(),
+            advice: Advice::default(),
             phases: Phases {
                 total: self.started.elapsed(),
                 ..self.phases
             },
+            certificate: self.certificate,
             dialogue: self.dialogue,
         }
     }

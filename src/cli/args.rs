@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::completions::Shell;
 use super::daemon::DEFAULT_STATE;
 use super::failover::Failover;
+use super::list::List;
 use super::realserver::virtual_address;
 use crate::control::DEFAULT_SOCKET;
 use crate::kernel::host::InterfaceName;
@@ -16,8 +18,8 @@ use crate::kernel::host::InterfaceName;
 #[derive(Debug, Parser)]
 #[command(name = "directord", version, max_term_width = 100)]
 #[command(
-    after_help = "Started as `ldirectord` (through a link of that name), or as \
-    `directord ldirectord …`, it takes that program's command line.\n\n\
+    after_help = "Started as `ldirectord` or `ipvsadm` (through a link of that name), or as \
+    `directord ldirectord …` or `directord ipvsadm …`, it takes that program's command line.\n\n\
     Exit codes: 0 done, 1 failed or diagnosed, 2 usage error (plan: there is a difference), \
     4 no director is running."
 )]
@@ -32,8 +34,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the director in the foreground
     Run(Run),
-    /// Show the kernel's IPVS table, as `ipvsadm -Ln` does
-    List(List),
+    /// Show the kernel's IPVS table with health, names and totals; or its connections
+    List(Box<List>),
     /// Show the state of the running director: servers, reasons, weights
     Status(Status),
     /// Diagnose, show or convert a configuration file
@@ -51,6 +53,12 @@ pub(super) enum Command {
     Failover(Failover),
     /// Have the running director read its configuration again
     Reload(Socket),
+    /// Print the script that completes this command line in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
     /// The process that gives up the virtual addresses when the director cannot: started by
     /// the director only
     #[command(hide = true)]
@@ -59,6 +67,13 @@ pub(super) enum Command {
     #[command(disable_help_flag = true)]
     Ldirectord {
         /// Options and words of `ldirectord`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// The classic program's command line: -A -E -D -a -e -d -L -S -R -C -Z, …
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// Options and words of `ipvsadm`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
@@ -121,49 +136,6 @@ pub(super) struct Socket {
         value_name = "PATH"
     )]
     pub(super) socket: PathBuf,
-}
-
-/// `directord list`.
-#[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own on the command line"
-)]
-pub(super) struct List {
-    /// Addresses and ports as numbers (always so; accepted for habit)
-    #[arg(short, long)]
-    pub(super) numeric: bool,
-    /// Counters of connections, packets and bytes
-    #[arg(long, group = "mode")]
-    pub(super) stats: bool,
-    /// Rates per second
-    #[arg(long, group = "mode")]
-    pub(super) rate: bool,
-    /// Connection thresholds
-    #[arg(long, group = "mode")]
-    pub(super) thresholds: bool,
-    /// Persistent connections
-    #[arg(long, group = "mode")]
-    pub(super) persistent_conn: bool,
-    /// Tunnel types
-    #[arg(long, group = "mode")]
-    pub(super) tun_info: bool,
-    /// Exact numbers instead of K, M and G
-    #[arg(short = 'X', long)]
-    pub(super) exact: bool,
-    #[command(flatten)]
-    pub(super) format: Format,
-}
-
-/// Machine-readable forms.
-#[derive(Debug, Args)]
-pub(super) struct Format {
-    /// As JSON
-    #[arg(long, conflicts_with = "yaml")]
-    pub(super) json: bool,
-    /// As YAML
-    #[arg(long)]
-    pub(super) yaml: bool,
 }
 
 /// `directord status`.

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::check;
 use crate::config::{Config, RealCheck};
 use crate::director::lane::CheckId;
-use crate::model::{Check, Outcome, Report, Side};
+use crate::model::{CertificateState, Check, Outcome, Report, Side};
 
 /// Probes at a time.
 const PARALLEL: usize = 256;
@@ -127,6 +127,10 @@ impl Line {
         }
     }
 
+    fn certificate(&self) -> Option<CertificateState> {
+        self.report.as_ref()?.certificate
+    }
+
     /// One JSON object.
     pub(super) fn json(&self) -> serde_json::Value {
         let phases = self.report.as_ref().map(|report| {
@@ -146,6 +150,11 @@ impl Line {
             "state": self.state(),
             "reason": self.reason(),
             "phases": phases,
+            "certificate": self.certificate().map(|certificate| json!({
+                "verified": certificate.verified,
+                "expires_in_days": certificate.expires_in.map(days),
+                "expires_soon": certificate.expires_soon,
+            })),
         })
     }
 
@@ -183,6 +192,12 @@ impl Line {
             &mut out,
             format_args!("    {}", times.collect::<Vec<_>>().join(", ")),
         );
+        if let Some(certificate) = &report.certificate {
+            line(
+                &mut out,
+                format_args!("    {}", certificate_words(certificate)),
+            );
+        }
         for said in &report.dialogue {
             let side = match said.by {
                 Side::Director => '>',
@@ -191,6 +206,24 @@ impl Line {
             dialogue(&mut out, side, &said.bytes);
         }
         out
+    }
+}
+
+/// Whole days of so many seconds, down.
+fn days(seconds: i64) -> i64 {
+    seconds.div_euclid(24 * 3600)
+}
+
+fn certificate_words(certificate: &CertificateState) -> String {
+    let verified = if certificate.verified {
+        "certificate verified"
+    } else {
+        "certificate not verified"
+    };
+    match certificate.expires_in.map(days) {
+        None => verified.to_owned(),
+        Some(days @ ..0) => format!("{verified}, expired {} days ago", -days),
+        Some(days) => format!("{verified}, expires in {days} days"),
     }
 }
 

@@ -11,9 +11,8 @@ use tracing::level_filters::LevelFilter;
 use super::args::{self, Command, ShowFormat};
 use super::daemon::{self, Daemon, LogChoice};
 use super::exit::Exit;
-use super::listing::{self, Listing, Mode};
 use super::logging::{Destination, Identity, Logger};
-use super::{check, failover, plan, realserver, status};
+use super::{check, completions, failover, list, plan, realserver, status};
 use crate::config::{self, Severity, directord, ldirectord, print, show};
 use crate::control::{Client, ClientError, DEFAULT_SOCKET};
 use crate::director::core::{Action, Core};
@@ -26,7 +25,7 @@ use crate::model::{Operation, Outcome, Table};
 pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(options) => run_director(&options),
-        Command::List(options) => list(&options),
+        Command::List(options) => list::run(&options),
         Command::Status(options) => status_of(&options),
         Command::Config(args::Config::Check {
             file,
@@ -53,11 +52,18 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Realserver(command) => realserver::run(command),
         Command::Failover(command) => failover::run(&command),
         Command::Reload(socket) => reload(&socket.socket),
+        Command::Completions { shell } => {
+            print_out(&completions::script(shell)?)?;
+            Ok(Exit::Success)
+        }
         Command::Guard => {
             crate::director::guard::run().context("guard")?;
             Ok(Exit::Success)
         }
-        Command::Ldirectord { .. } | Command::ClStatus { .. } | Command::SyncDaemonSwap { .. } => {
+        Command::Ldirectord { .. }
+        | Command::Ipvsadm { .. }
+        | Command::ClStatus { .. }
+        | Command::SyncDaemonSwap { .. } => {
             unreachable!("the personalities have mains of their own")
         }
     }
@@ -157,39 +163,6 @@ fn instance_of(path: &Path) -> String {
 
 fn open_kernel() -> anyhow::Result<kernel::ipvs::Client> {
     kernel::ipvs::Client::open().map_err(|error| daemon::with_help(&error))
-}
-
-fn list(options: &args::List) -> anyhow::Result<Exit> {
-    let mut client = open_kernel()?;
-    let info = client.info()?;
-    let table = client.dump()?;
-    let text = if options.format.json {
-        listing::json(&info, &table)?
-    } else if options.format.yaml {
-        listing::yaml(&info, &table)?
-    } else {
-        let mode = match options {
-            args::List { stats: true, .. } => Mode::Stats,
-            args::List { rate: true, .. } => Mode::Rate,
-            args::List {
-                thresholds: true, ..
-            } => Mode::Thresholds,
-            args::List {
-                persistent_conn: true,
-                ..
-            } => Mode::PersistentConnections,
-            args::List { tun_info: true, .. } => Mode::TunnelInfo,
-            _ => Mode::Table,
-        };
-        let how = listing::Options {
-            mode,
-            exact: options.exact,
-            sort: true,
-        };
-        Listing::new(Some(&info), &table, how).to_string()
-    };
-    print_out(&text)?;
-    Ok(Exit::Success)
 }
 
 fn status_of(options: &args::Status) -> anyhow::Result<Exit> {

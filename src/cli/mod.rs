@@ -3,13 +3,18 @@
 mod args;
 mod check;
 mod commands;
+mod completions;
 mod daemon;
 pub mod exit;
 mod failover;
 mod heartbeat;
+pub mod ipvsadm;
 pub mod ldirectord;
+mod list;
 pub mod listing;
 pub mod logging;
+#[cfg(test)]
+mod man;
 mod personality;
 mod plan;
 mod realserver;
@@ -25,14 +30,18 @@ use args::{Arguments, Command};
 use exit::Exit;
 
 /// Runs the program and returns its exit code. The first argument's file name decides
-/// whether it is `directord` or answers as `ldirectord`, `cl_status` or `LVSSyncDaemonSwap`.
+/// whether it is `directord` or answers as `ldirectord`, `ipvsadm`, `cl_status` or `LVSSyncDaemonSwap`.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let called = arguments.first().map(Path::new).and_then(Path::file_name);
     match called.and_then(OsStr::to_str) {
         Some("ldirectord") => return personality::main(&arguments),
+        Some("ipvsadm") => return ipvsadm::main(&arguments),
         Some("cl_status") => return heartbeat::cl_status(&arguments[1..]),
         Some("LVSSyncDaemonSwap") => return heartbeat::sync_daemon_swap(&arguments[1..]),
         _ => {}
+    }
+    if let Some(shell) = std::env::var_os(completions::VARIABLE) {
+        return completions::answer(&shell, arguments);
     }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -48,6 +57,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             let name = OsString::from("ldirectord");
             let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
             return personality::main(&arguments);
+        }
+        Command::Ipvsadm { arguments } => {
+            let name = OsString::from("ipvsadm");
+            let arguments: Vec<OsString> = std::iter::once(name).chain(arguments).collect();
+            return ipvsadm::main(&arguments);
         }
         Command::ClStatus { arguments } => return heartbeat::cl_status(&arguments),
         Command::SyncDaemonSwap { arguments } => return heartbeat::sync_daemon_swap(&arguments),

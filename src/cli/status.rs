@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{ServerStatus, ServiceStatus, Status};
+use crate::director::status::{
+    AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
+};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +55,14 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         };
         Some((Verdict::Critical, format!("{} {why}", service.service)))
     });
+    let floor = || {
+        let service = services.iter().find(|service| service.kept_by_floor > 0)?;
+        let text = format!(
+            "{} keeps {} failed real servers in service: the floor of {} % is reached",
+            service.service, service.kept_by_floor, service.floor_percent
+        );
+        Some((Verdict::Critical, text))
+    };
     let out = || {
         services.iter().find_map(|service| {
             let server = service.servers.iter().find(|server| server.state != "up")?;
@@ -71,17 +81,37 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
             Some((Verdict::Warning, text))
         })
     };
+    let expiring = || {
+        services.iter().find_map(|service| {
+            let is_soon = |server: &&ServerStatus| {
+                let certificate = server.check.as_ref()?.certificate.as_ref()?;
+                Some(certificate.expires_soon)
+            };
+            let mut servers = service.servers.iter();
+            let server = servers.find(|server| is_soon(server).unwrap_or(false))?;
+            let text = format!("the certificate of {} expires soon", server.server);
+            Some((Verdict::Warning, text))
+        })
+    };
     let reload = || {
         let error = status.reload_error.as_ref()?;
         Some((Verdict::Warning, format!("the last reload failed: {error}")))
     };
+    let alerts = || {
+        let trouble = status.alerts.as_ref()?.troubles.first()?;
+        let text = format!("{} fails: {}", trouble.relay, trouble.error);
+        Some((Verdict::Warning, text))
+    };
     let pair = status.pair.as_ref().map(failover::verdict);
     let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
-    bad.or_else(|| of_pair(Verdict::Critical))
+    bad.or_else(floor)
+        .or_else(|| of_pair(Verdict::Critical))
         .or_else(reload)
         .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
         .or_else(drift)
+        .or_else(alerts)
+        .or_else(expiring)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
 }
 
@@ -104,6 +134,9 @@ pub(super) fn text(status: &Status) -> String {
             &mut out,
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
         );
+    }
+    if let Some(alerts) = &status.alerts {
+        alert_lines(&mut out, alerts);
     }
     if let Some(pair) = &status.pair {
         let (verdict, why) = failover::verdict(pair);
@@ -133,6 +166,25 @@ pub(super) fn text(status: &Status) -> String {
     out
 }
 
+fn alert_lines(out: &mut String, alerts: &AlertStatus) {
+    if alerts.waiting > 0 || alerts.dropped > 0 {
+        let (waiting, dropped) = (alerts.waiting, alerts.dropped);
+        let dropped = match dropped {
+            0 => String::new(),
+            dropped => format!(", {dropped} dropped since the start"),
+        };
+        line(out, format_args!("alerts: {waiting} to be mailed{dropped}"));
+    }
+    for trouble in &alerts.troubles {
+        let since = duration(trouble.since_seconds);
+        let (relay, error) = (&trouble.relay, &trouble.error);
+        line(
+            out,
+            format_args!("ALERTS: {relay} fails for {since}: {error}"),
+        );
+    }
+}
+
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a string does not fail");
 }
@@ -145,6 +197,12 @@ fn service_line(service: &ServiceStatus) -> String {
     if let Some(fallback) = &service.fallback {
         let word = if fallback.active { "SERVING" } else { "ready" };
         text.push_str(&format!(", fallback {} {word}", fallback.server));
+    }
+    if service.kept_by_floor > 0 {
+        text.push_str(&format!(
+            ", FLOOR OF {} % REACHED, {} failed kept",
+            service.floor_percent, service.kept_by_floor
+        ));
     }
     if service.passive {
         text.push_str(", cold standby");
@@ -177,14 +235,41 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
             server.failures, server.failure_limit
         ));
     }
+    if server.successes > 0 {
+        text.push_str(&format!(
+            "  recovering {}/{}",
+            server.successes, server.success_limit
+        ));
+    }
     if let Some(check) = &server.check {
         text.push_str(&format!("  {}", check.what));
         if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
             text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
         }
     }
+    if let Some(certificate) = server.check.as_ref().and_then(|c| c.certificate.as_ref()) {
+        text.push_str(&certificate_words(certificate));
+    }
     if let Some(reason) = &server.reason {
         text.push_str(&format!(": {reason}"));
+    }
+    text
+}
+
+/// What an operator should know of a certificate; nothing of one that is in order.
+fn certificate_words(certificate: &CertificateStatus) -> String {
+    let mut text = String::new();
+    if !certificate.verified {
+        text.push_str(", certificate not verified");
+    }
+    if let Some(days) = certificate
+        .expires_in_days
+        .filter(|_| certificate.expires_soon)
+    {
+        text.push_str(&match days {
+            ..0 => format!(", CERTIFICATE EXPIRED {} days ago", -days),
+            _ => format!(", CERTIFICATE EXPIRES in {days} days"),
+        });
     }
     text
 }
@@ -196,10 +281,17 @@ fn weight(server: &ServerStatus) -> String {
     if let Some(configured) = server.weight_without_hand {
         return format!("{now} (by hand, {configured} otherwise)");
     }
-    if server.weight_in_kernel == server.weight_wanted {
+    let mut why = server.weight_causes.clone();
+    if server.weight_in_kernel != server.weight_wanted {
+        why.insert(0, format!("wanted: {}", number(server.weight_wanted)));
+    }
+    if !server.weight_causes.is_empty() && server.weight_configured > 0 {
+        why.insert(0, format!("of {}", server.weight_configured));
+    }
+    if why.is_empty() {
         return now;
     }
-    format!("{now} (wanted: {})", number(server.weight_wanted))
+    format!("{now} ({})", why.join(", "))
 }
 
 /// `0.4s`, `12s`, `3m05s`, `2h10m`, `5d03h`.
@@ -218,7 +310,7 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::director::status::{CheckStatus, FallbackStatus};
+    use crate::director::status::{CheckStatus, FallbackStatus, MailTrouble};
 
     fn status() -> Status {
         let server = |address: &str, state: &str, weight| ServerStatus {
@@ -228,6 +320,10 @@ mod tests {
             reason: Some("HTTP status 404 Not Found".to_owned()),
             failures: 0,
             failure_limit: 1,
+            successes: 0,
+            success_limit: 1,
+            weight_configured: 1,
+            weight_causes: Vec::new(),
             weight_wanted: weight,
             weight_in_kernel: weight,
             weight_without_hand: None,
@@ -237,7 +333,9 @@ mod tests {
                 last_seconds_ago: Some(0.44),
                 latency_ms: Some(1.26),
                 last_result: None,
+                certificate: None,
             }),
+            agent: None,
         };
         Status {
             version: "1.0".to_owned(),
@@ -248,13 +346,17 @@ mod tests {
             reload_error: None,
             kernel_error: None,
             pair: None,
+            alerts: None,
             services: vec![ServiceStatus {
                 service: "tcp:192.0.2.100:80".to_owned(),
+                name: None,
                 scheduler: "rr".to_owned(),
                 in_kernel: true,
                 passive: false,
                 in_service: 1,
                 configured: 2,
+                floor_percent: 0,
+                kept_by_floor: 0,
                 fallback: Some(FallbackStatus {
                     server: "127.0.0.1:80".to_owned(),
                     active: false,
@@ -276,6 +378,39 @@ mod tests {
              tcp:192.0.2.100:80  rr  1 of 2 in service, fallback 127.0.0.1:80 ready\n\
              \x20 192.0.2.21:80   up            3m12s  weight 1    http 192.0.2.21:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n\
              \x20 192.0.2.122:80  down          3m12s  weight 0    http 192.0.2.122:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n"
+        );
+    }
+
+    #[test]
+    fn certificates_that_need_care_are_named() {
+        let words = |verified, days, soon| {
+            certificate_words(&CertificateStatus {
+                verified,
+                expires_in_days: days,
+                expires_soon: soon,
+            })
+        };
+        assert_eq!(words(true, Some(3), false), "");
+        assert_eq!(words(true, None, false), "");
+        assert_eq!(
+            words(true, Some(3), true),
+            ", CERTIFICATE EXPIRES in 3 days"
+        );
+        assert_eq!(
+            words(false, Some(-2), true),
+            ", certificate not verified, CERTIFICATE EXPIRED 2 days ago"
+        );
+        let mut state = status();
+        let check = state.services[0].servers[0].check.as_mut().unwrap();
+        check.certificate = Some(CertificateStatus {
+            verified: false,
+            expires_in_days: None,
+            expires_soon: false,
+        });
+        let shown = text(&state);
+        assert!(
+            shown.contains("0.4s ago, certificate not verified: HTTP status"),
+            "{shown}"
         );
     }
 
@@ -312,6 +447,35 @@ mod tests {
             "{shown}"
         );
         state.services[0].passive = false;
+        assert_eq!(verdict(&state).0, Verdict::Critical);
+    }
+
+    #[test]
+    fn mail_that_does_not_go_is_shown_and_no_more_than_a_warning() {
+        let mut state = status();
+        state.services[0].servers.remove(1);
+        state.alerts = Some(AlertStatus {
+            waiting: 3,
+            dropped: 0,
+            troubles: Vec::new(),
+        });
+        assert_eq!(verdict(&state).0, Verdict::Good);
+        assert!(text(&state).contains("\nalerts: 3 to be mailed\n"));
+        state.alerts = Some(AlertStatus {
+            waiting: 3,
+            dropped: 7,
+            troubles: vec![MailTrouble {
+                relay: "192.0.2.25".to_owned(),
+                error: "Connection refused".to_owned(),
+                since_seconds: 61.0,
+            }],
+        });
+        let shown = text(&state);
+        let lines = "\nalerts: 3 to be mailed, 7 dropped since the start\n\
+                     ALERTS: 192.0.2.25 fails for 1m01s: Connection refused\n";
+        assert!(shown.contains(lines), "{shown}");
+        assert_eq!(verdict(&state).0, Verdict::Warning);
+        state.services[0].in_service = 0;
         assert_eq!(verdict(&state).0, Verdict::Critical);
     }
 

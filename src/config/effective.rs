@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::http::HttpSettings;
 use super::names::{Endpoint, Port};
+use super::tls::TlsSettings;
 use crate::model::{
-    Check, Destination, DnsKind, Forwarding, HttpMethod, Pattern, Service, ServiceKey, Transport,
-    Way,
+    Check, Destination, DnsKind, Forwarding, HttpMethod, Pattern, Policy, Service, ServiceKey, Tls,
+    Transport, Way,
 };
 
 /// Line of the file that something comes from; 0 for a default. Two configurations
@@ -59,6 +61,8 @@ pub struct Globals {
     pub ping_attempts: u32,
     /// Default number of failures in a row that take a server out.
     pub failure_count: u32,
+    /// Default of [`VirtualService::policy`].
+    pub policy: Policy,
     /// Default fallback server of IPv4 services.
     pub fallback: Option<GlobalFallback>,
     /// Default fallback server of IPv6 services.
@@ -259,6 +263,8 @@ pub struct VirtualService {
     pub clean_stop: bool,
     /// Failures in a row that take a server out, at least 1.
     pub failure_count: u32,
+    /// How results become standing and weight beyond that.
+    pub policy: Policy,
     /// Alerts.
     pub mail: Mail,
     /// File that gets a line for each check result.
@@ -285,6 +291,8 @@ pub struct RealServer {
     pub exchange: Option<Box<Exchange>>,
     /// How it is checked.
     pub check: RealCheck,
+    /// The check of its agent, if it has one.
+    pub agent: Option<Arc<Check>>,
     /// Where it was written.
     pub line: Line,
 }
@@ -329,6 +337,8 @@ pub struct CheckSettings {
     pub service: ServiceType,
     /// Port contacted, instead of the real server's own.
     pub port: Option<u16>,
+    /// An agent on the real server that is asked as well.
+    pub agent: Option<Agent>,
     /// Deadline of connect and external checks, and of each attempt of a ping.
     pub check_timeout: Duration,
     /// Deadline of negotiate checks.
@@ -345,6 +355,12 @@ pub struct CheckSettings {
     pub receive: Option<Pattern>,
     /// Method of HTTP requests.
     pub http_method: HttpMethod,
+    /// What else HTTP requests and answers have.
+    pub http: HttpSettings,
+    /// How TLS is spoken.
+    pub tls: TlsSettings,
+    /// What comes of it with the files read; `None`: these checks do not speak TLS.
+    pub tls_client: Option<Arc<Tls>>,
     /// `Host` header; `None` is the real server's address.
     pub virtual_host: Option<String>,
     /// User name.
@@ -385,6 +401,15 @@ pub enum WrittenStep {
     Expect(Pattern),
 }
 
+/// An agent on each real server that advises about its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agent {
+    /// Its TCP port.
+    pub port: u16,
+    /// Time between two questions.
+    pub interval: Duration,
+}
+
 /// Values of `checktype`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckType {
@@ -404,6 +429,13 @@ pub enum CheckType {
     On,
     /// Never brought up.
     Off,
+}
+
+impl CheckType {
+    /// Whether the service's protocol is spoken, now and then at least.
+    pub fn negotiates(self) -> bool {
+        matches!(self, Self::Negotiate | Self::Combined(_))
+    }
 }
 
 impl fmt::Display for CheckType {
@@ -458,6 +490,16 @@ const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
 ];
 
 impl ServiceType {
+    /// Whether it is one of the HTTP family.
+    pub fn is_http(self) -> bool {
+        [Self::HTTP, Self::HTTPS, Self::HTTP_PROXY].contains(&self)
+    }
+
+    /// Whether it is spoken over TLS from the first byte.
+    pub fn is_tls(self) -> bool {
+        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps")
+    }
+
     /// Nothing is spoken: up without looking.
     pub const NONE: Self = Self(0);
     /// A line sent, a line matched.

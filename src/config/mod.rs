@@ -21,9 +21,11 @@ pub mod show;
 
 mod diagnostic;
 mod effective;
+mod http;
 mod names;
 mod nearest;
 mod source;
+mod tls;
 
 pub use diagnostic::{Diagnostic, Rejected, Severity, render};
 pub use effective::{
@@ -31,7 +33,9 @@ pub use effective::{
     Globals, Line, Log, LogTarget, Mail, Phase, Phases, RealCheck, RealServer, ServiceType,
     VirtualService,
 };
+pub use http::HttpSettings;
 pub use names::{Answer, Endpoint, Host, Name, Names, Port};
+pub use tls::{TlsFile, TlsSettings};
 
 /// A usable configuration, and what is doubtful in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

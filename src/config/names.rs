@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Family, PortAddress, Protocol};
+use crate::model::{Family, Pem, PortAddress, Protocol};
 
 /// A host as written in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,9 +109,13 @@ pub enum Answer {
     Port(u16),
 }
 
-/// Resolved names. A name without an entry could not be resolved.
+/// Resolved names, and files that have been read. A name without an entry could not be
+/// resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(BTreeMap<Name, Answer>);
+pub struct Names {
+    answers: BTreeMap<Name, Answer>,
+    files: BTreeMap<String, Result<Pem, String>>,
+}
 
 impl Names {
     /// Asks for each name in turn; for tests and callers that need no deadline.
@@ -127,7 +131,21 @@ impl Names {
 
     /// Adds an answer.
     pub fn insert(&mut self, name: Name, answer: Answer) {
-        self.0.insert(name, answer);
+        self.answers.insert(name, answer);
+    }
+
+    /// Adds what came of reading a file: its content, or why it cannot be used.
+    pub fn insert_file(&mut self, path: String, read: Result<Pem, String>) {
+        self.files.insert(path, read);
+    }
+
+    /// What came of reading a file.
+    pub(super) fn file(&self, path: &str) -> Result<&Pem, &str> {
+        match self.files.get(path) {
+            Some(Ok(pem)) => Ok(pem),
+            Some(Err(why)) => Err(why),
+            None => Err("it has not been read"),
+        }
     }
 
     /// Address of a host in a family.
@@ -139,7 +157,7 @@ impl Names {
                     name: name.clone(),
                     family,
                 };
-                match self.0.get(&name)? {
+                match self.answers.get(&name)? {
                     Answer::Address(address) => *address,
                     Answer::Port(_) => return None,
                 }
@@ -157,7 +175,7 @@ impl Names {
                     name: name.clone(),
                     protocol,
                 };
-                match self.0.get(&name)? {
+                match self.answers.get(&name)? {
                     Answer::Port(number) => Some(*number),
                     Answer::Address(_) => None,
                 }
@@ -168,7 +186,10 @@ impl Names {
 
 impl FromIterator<(Name, Answer)> for Names {
     fn from_iter<I: IntoIterator<Item = (Name, Answer)>>(answers: I) -> Self {
-        Self(answers.into_iter().collect())
+        Self {
+            answers: answers.into_iter().collect(),
+            files: BTreeMap::new(),
+        }
     }
 }
 

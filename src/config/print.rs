@@ -11,7 +11,9 @@ use super::effective::{
     VirtualService, WrittenStep,
 };
 use super::ldirectord::reads_back;
-use crate::model::{DnsKind, Family, HttpMethod, SchedulerFlags, ServiceKey, Transport, Way};
+use crate::model::{
+    DnsKind, Family, HttpMethod, Policy, SchedulerFlags, ServiceKey, Transport, Way,
+};
 
 /// Canonical `ldirectord.cf` text.
 pub fn to_ldirectord_cf(config: &Config) -> String {
@@ -90,6 +92,7 @@ fn globals(text: &mut Text, globals: &Globals) {
         text.global("checkcount", globals.ping_attempts);
     }
     text.global("failurecount", globals.failure_count);
+    policy(text, "", &globals.policy, &Policy::default());
     for (name, fallback) in [
         ("fallback", &globals.fallback),
         ("fallback6", &globals.fallback6),
@@ -136,6 +139,51 @@ fn globals(text: &mut Text, globals: &Globals) {
         let path = quoted_once("maintenancedir", &directory.path, false);
         text.global("maintenancedir", path);
     }
+}
+
+/// What differs between two scopes; ldirectord knows none of the words.
+fn policy(text: &mut Text, indentation: &str, policy: &Policy, outer: &Policy) {
+    let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs());
+    if policy.rise != outer.rise {
+        text.line(indentation, "rise", policy.rise);
+    }
+    for (name, time, outer) in [
+        ("fastinterval", policy.fast_interval, outer.fast_interval),
+        ("slowstart", policy.slow_start, outer.slow_start),
+    ] {
+        if time != outer {
+            text.line(indentation, name, seconds(time));
+        }
+    }
+    if policy.damping != outer.damping {
+        text.line(indentation, "flapdamping", damping(policy));
+    }
+    if policy.floor != outer.floor {
+        text.line(indentation, "floor", policy.floor);
+    }
+    for (name, on, outer) in [
+        (
+            "responseweight",
+            policy.response_weight,
+            outer.response_weight,
+        ),
+        (
+            "externalweight",
+            policy.external_weight,
+            outer.external_weight,
+        ),
+    ] {
+        if on != outer {
+            text.line(indentation, name, YesNo(on));
+        }
+    }
+}
+
+/// The damping as it is written.
+pub(super) fn damping(policy: &Policy) -> String {
+    policy
+        .damping
+        .map_or_else(|| "no".to_owned(), |damping| damping.to_string())
 }
 
 /// What differs between two scopes.
@@ -215,6 +263,7 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
     if service.failure_count != globals.failure_count {
         text.local("failurecount", service.failure_count);
     }
+    policy(text, "    ", &service.policy, &globals.policy);
     mail(text, "    ", &service.mail, &globals.mail);
     if let Some(file) = &service.monitor_file {
         let path = optionally_quoted("monitorfile", &file.path, true);
@@ -281,6 +330,12 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
     if let Some(port) = check.port {
         text.local("checkport", port);
     }
+    if let Some(agent) = check.agent {
+        text.local("agentcheck", agent.port);
+        if agent.interval != check.interval {
+            text.local("agentinterval", agent.interval.as_secs());
+        }
+    }
     if check.request != "/" {
         text.local("request", Quoted(check.written_request()));
     }
@@ -289,6 +344,11 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
     }
     if check.http_method != HttpMethod::Get {
         text.local("httpmethod", check.http_method.word());
+    }
+    let http = check.http.directives();
+    let tls = check.tls.directives();
+    for (name, value) in http.into_iter().chain(tls) {
+        text.local(name, value);
     }
     for (name, value) in [
         ("virtualhost", &check.virtual_host),

@@ -23,16 +23,20 @@
 //!     check: {state: probe, target: 192.0.2.21:80, interval_s: 10, probes: […]}
 //! ```
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::effective::{
     CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
     RealServer, VirtualService, WrittenStep,
 };
+use super::http::{expected_header, expected_json};
 use super::names::Endpoint;
+use super::tls::{TlsSettings, name as tls_name};
 use crate::model::{
-    Check, DialogueStep, DnsKind, InterfaceName, Interpreter, Login, Method, Pattern, Probe,
-    ProbeKind, ProxyHeader, Transport, Way,
+    Check, DialogueStep, DnsKind, HttpHeader, InterfaceName, Interpreter, Login, Method, Pattern,
+    Policy, Probe, ProbeKind, ProxyHeader, Transport, Way,
 };
 
 /// The effective configuration as YAML.
@@ -82,6 +86,8 @@ struct GlobalView<'a> {
     check_interval_s: u64,
     ping_attempts: u32,
     failure_count: u32,
+    #[serde(flatten)]
+    policy: PolicyView,
     fallback: Option<FallbackView>,
     fallback6: Option<FallbackView>,
     fallback_command: Option<&'a [String]>,
@@ -108,6 +114,7 @@ impl<'a> GlobalView<'a> {
             check_interval_s: globals.check_interval.as_secs(),
             ping_attempts: globals.ping_attempts,
             failure_count: globals.failure_count,
+            policy: PolicyView::of(&globals.policy),
             fallback: globals.fallback.as_ref().map(FallbackView::global),
             fallback6: globals.fallback6.as_ref().map(FallbackView::global),
             fallback_command: globals
@@ -229,6 +236,8 @@ struct ServiceView<'a> {
     quiescent: bool,
     clean_stop: bool,
     failure_count: u32,
+    #[serde(flatten)]
+    policy: PolicyView,
     fallback: Option<FallbackView>,
     fallback_command: Option<&'a [String]>,
     monitor_file: Option<&'a str>,
@@ -261,6 +270,7 @@ impl<'a> ServiceView<'a> {
             quiescent: service.quiescent,
             clean_stop: service.clean_stop,
             failure_count: service.failure_count,
+            policy: PolicyView::of(&service.policy),
             fallback: service.fallback.as_ref().map(FallbackView::of),
             fallback_command: service
                 .fallback_command
@@ -277,6 +287,32 @@ impl<'a> ServiceView<'a> {
 }
 
 #[derive(Serialize)]
+struct PolicyView {
+    rise: u32,
+    fast_interval_s: u64,
+    slow_start_s: u64,
+    flap_damping: String,
+    floor_percent: u8,
+    response_weight: bool,
+    external_weight: bool,
+}
+
+impl PolicyView {
+    fn of(policy: &Policy) -> Self {
+        let seconds = |time: Option<Duration>| time.map_or(0, |time| time.as_secs());
+        Self {
+            rise: policy.rise,
+            fast_interval_s: seconds(policy.fast_interval),
+            slow_start_s: seconds(policy.slow_start),
+            flap_damping: super::print::damping(policy),
+            floor_percent: policy.floor,
+            response_weight: policy.response_weight,
+            external_weight: policy.external_weight,
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct PersistenceView {
     timeout_s: u32,
     netmask: String,
@@ -287,6 +323,8 @@ struct CheckView<'a> {
     r#type: String,
     service: &'static str,
     port: Option<u16>,
+    agent_port: Option<u16>,
+    agent_interval_s: Option<u64>,
     check_timeout_s: u64,
     negotiate_timeout_s: u64,
     interval_s: u64,
@@ -295,6 +333,16 @@ struct CheckView<'a> {
     request: Option<&'a str>,
     receive: Option<&'a str>,
     http_method: &'static str,
+    status: Option<String>,
+    redirects: Option<&'static str>,
+    request_headers: Vec<String>,
+    request_body: Option<&'a str>,
+    expect_headers: Vec<String>,
+    json: Vec<String>,
+    invert: Option<bool>,
+    http_auth: Option<&'static str>,
+    http_version: Option<&'static str>,
+    tls: Option<TlsView<'a>>,
     virtual_host: Option<&'a str>,
     login: Option<&'a str>,
     password: Option<&'static str>,
@@ -353,10 +401,14 @@ impl<'a> WayView<'a> {
 
 impl<'a> CheckView<'a> {
     fn of(check: &'a CheckSettings) -> Self {
+        let http = &check.http;
+        let is_http = check.service.is_http() && check.kind.negotiates();
         Self {
             r#type: check.kind.to_string(),
             service: check.service.name(),
             port: check.port,
+            agent_port: check.agent.map(|agent| agent.port),
+            agent_interval_s: check.agent.map(|agent| agent.interval.as_secs()),
             check_timeout_s: check.check_timeout.as_secs(),
             negotiate_timeout_s: check.negotiate_timeout.as_secs(),
             interval_s: check.interval.as_secs(),
@@ -365,6 +417,16 @@ impl<'a> CheckView<'a> {
             request: Some(check.written_request()).filter(|request| !request.is_empty()),
             receive: check.receive.as_ref().map(|receive| receive.0.as_str()),
             http_method: check.http_method.word(),
+            status: http.statuses.as_ref().map(ToString::to_string),
+            redirects: is_http.then(|| http.redirects.word()),
+            request_headers: http.headers.iter().map(header).collect(),
+            request_body: http.body.as_deref(),
+            expect_headers: http.expected_headers.iter().map(expected_header).collect(),
+            json: http.json.iter().map(expected_json).collect(),
+            invert: http.invert.then_some(true),
+            http_auth: http.basic.then_some("basic"),
+            http_version: is_http.then(|| http.version.word()),
+            tls: check.tls_client.as_ref().map(|_| TlsView::of(&check.tls)),
             virtual_host: check.virtual_host.as_deref(),
             login: check.login.as_deref(),
             password: check.password.as_ref().map(|_| MASK),
@@ -377,6 +439,41 @@ impl<'a> CheckView<'a> {
                 steps => Some(steps.iter().map(StepView::written).collect()),
             },
             way: check.way.as_deref().map(WayView::of).unwrap_or_default(),
+        }
+    }
+}
+
+/// A header line of a request; a secret is masked.
+fn header(header: &HttpHeader) -> String {
+    let value = if header.is_secret() {
+        MASK
+    } else {
+        header.value.expose()
+    };
+    format!("{}: {value}", header.name)
+}
+
+#[derive(Serialize)]
+struct TlsView<'a> {
+    verify: bool,
+    ca: Option<&'a str>,
+    name: Option<&'a str>,
+    certificate: Option<&'a str>,
+    key: Option<&'a str>,
+    min_version: &'static str,
+    expiry_days: Option<u32>,
+}
+
+impl<'a> TlsView<'a> {
+    fn of(tls: &'a TlsSettings) -> Self {
+        Self {
+            verify: tls.verify,
+            ca: path(tls.authorities.as_ref()),
+            name: tls.name.as_ref().map(tls_name),
+            certificate: path(tls.certificate.as_ref()),
+            key: path(tls.key.as_ref()),
+            min_version: tls.minimum.word(),
+            expiry_days: tls.expiry_days,
         }
     }
 }
@@ -486,6 +583,9 @@ enum KindView<'a> {
         path: &'a str,
         host: &'a str,
         receive: Option<&'a str>,
+        /// Name in the TLS hello.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tls_name: Option<&'a str>,
     },
     SimpleTcp {
         send: String,
@@ -554,6 +654,7 @@ enum KindView<'a> {
         send: String,
         receive: Option<&'a str>,
     },
+    Agent,
 }
 
 /// A pattern as written.
@@ -574,7 +675,8 @@ impl<'a> ProbeView<'a> {
                 attempts: *attempts,
             },
             ProbeKind::Http(http) => KindView::Http {
-                tls: http.tls,
+                tls: http.tls.is_some(),
+                tls_name: http.tls.as_ref().map(|tls| tls_name(&tls.name)),
                 method: http.method.word(),
                 path: &http.path,
                 host: &http.host,
@@ -597,16 +699,16 @@ impl<'a> ProbeView<'a> {
             ProbeKind::Smtp(smtp) if smtp.submission => KindView::Submission,
             ProbeKind::Smtp(_) => KindView::Smtp,
             ProbeKind::Pop(pop) => KindView::Pop {
-                tls: pop.tls,
+                tls: pop.tls.is_some(),
                 login: name(pop.login.as_ref()),
             },
             ProbeKind::Imap(imap) => KindView::Imap {
-                tls: imap.tls,
+                tls: imap.tls.is_some(),
                 login: name(imap.login.as_ref()),
             },
             ProbeKind::Nntp => KindView::Nntp,
             ProbeKind::Ldap(ldap) => KindView::Ldap {
-                tls: ldap.tls,
+                tls: ldap.tls.is_some(),
                 bind: name(ldap.bind.as_ref()),
                 base: &ldap.base,
                 receive: text(ldap.receive.as_ref()),
@@ -626,6 +728,7 @@ impl<'a> ProbeView<'a> {
             ProbeKind::Radius(radius) => KindView::Radius {
                 login: &radius.login.name,
             },
+            ProbeKind::Agent => KindView::Agent,
             ProbeKind::Sip(sip) => KindView::Sip {
                 transport: sip.transport.word(),
                 login: sip.login.as_deref(),

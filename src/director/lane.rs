@@ -26,7 +26,7 @@ use mio::Waker;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::{Check, Outcome};
+use crate::model::{Advice, CertificateState, Check, Outcome};
 
 mod complaints;
 mod entry;
@@ -48,12 +48,15 @@ pub struct CheckResult {
     pub outcome: Outcome,
     /// One line that describes a success.
     pub detail: String,
+    /// What the server, or the program that looked at it, advises.
+    pub advice: Advice,
     /// From the start of the probe to its end.
     pub latency: Duration,
 }
 
 /// News of a check: its first result, every result that is not up, the first one that is
-/// up again; or every result, if that was asked for.
+/// up again, one that advises something else than the one before; or every result, if that
+/// was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckEvent {
     /// Which check.
@@ -62,6 +65,15 @@ pub struct CheckEvent {
     pub report: CheckResult,
     /// When the round ended.
     pub at: Instant,
+}
+
+/// How closely a check is looked at for the time being.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Time between two rounds instead of the check's own.
+    pub interval: Option<Duration>,
+    /// Every result is news.
+    pub every_result: bool,
 }
 
 /// The last round of a check, to be looked at by others at any time.
@@ -77,6 +89,8 @@ pub struct LastRound {
     pub latency: Duration,
     /// Rounds that have ended.
     pub rounds: u64,
+    /// What the last TLS handshake told about the server's certificate, and when.
+    pub certificate: Option<(CertificateState, Instant)>,
     /// Rounds left out because the one before was under way for longer than an interval.
     pub skipped: u64,
 }
@@ -138,6 +152,12 @@ impl Lane {
             last: Arc::clone(&last),
         });
         last
+    }
+
+    /// Looks at a check more closely, or as before, until told otherwise. An `id` that is not
+    /// in use is ignored.
+    pub fn watch(&self, id: CheckId, watch: Watch) {
+        self.mailbox.send(Command::Watch(id, watch));
     }
 
     /// Ends a check. A probe under way is given up; no event of the check is sent after

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::check::tls;
 use crate::config::directord::{Document, Here};
 use crate::config::{
-    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Rejected, Severity, directord,
+    Accepted, Answer, Config, Diagnostic, LogTarget, Name, Names, Rejected, Severity, directord,
     ldirectord,
 };
 
-use super::resolve;
+use super::{alert, monitor, resolve};
+use crate::model::{Pem, Reason, Tls, Trust};
 
 /// Longest configuration file read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -202,14 +205,19 @@ pub fn load_as(
         services(&path, &bytes, known).map(|services| (None, services))
     };
     match result {
-        Ok((document, services)) => Ok(Loaded {
-            path,
-            config: services.config,
-            document,
-            warnings: services.warnings,
-            answers: Arc::new(services.answers),
-            fingerprint,
-        }),
+        Ok((document, services)) => {
+            for (path, pem) in &services.files {
+                fingerprint.add(path, pem.expose());
+            }
+            Ok(Loaded {
+                path,
+                config: services.config,
+                document,
+                warnings: services.warnings,
+                answers: Arc::new(services.answers),
+                fingerprint,
+            })
+        }
         Err(rejected) => Err(LoadError {
             path,
             cause: LoadErrorCause::Rejected(rejected),
@@ -277,6 +285,8 @@ struct Services {
     config: Config,
     warnings: Vec<Diagnostic>,
     answers: Answers,
+    /// Other files it depends on, with what is in them.
+    files: Vec<(PathBuf, Pem)>,
 }
 
 fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
@@ -300,12 +310,17 @@ fn resolved(
         }
     }
     let names = answers.iter().map(|(name, answer)| (name.clone(), *answer));
+    let mut names: Names = names.collect();
+    let files = read_files(&parsed, &mut names);
     let Accepted {
         config,
         mut warnings,
-    } = parsed.resolve(&names.collect())?;
+    } = parsed.resolve(&names)?;
+    // Authorities of this host are read anew, as the files are.
+    tls::forget();
     let mut findings = look_at_files(&config, path);
-    findings.extend(not_done(&config, path));
+    findings.extend(look_at_mail(&config, path));
+    findings.extend(prove_clients(&config, path));
     let fatal = findings.iter().any(|d| d.severity == Severity::Error);
     warnings.extend(findings);
     if fatal {
@@ -315,7 +330,58 @@ fn resolved(
         config,
         warnings,
         answers,
+        files,
     })
+}
+
+/// Reads the files that must be known before a configuration can be built; those that can be
+/// used are watched.
+fn read_files(parsed: &ldirectord::Parsed, names: &mut Names) -> Vec<(PathBuf, Pem)> {
+    let mut files = Vec::new();
+    for file in parsed.files() {
+        let path = PathBuf::from(&file.path);
+        let purpose = if file.is_key {
+            tls::files::Use::Key
+        } else {
+            tls::files::Use::Certificates
+        };
+        let read = tls::files::read(&path, purpose);
+        if let Ok(pem) = &read {
+            files.push((path, pem.clone()));
+        }
+        names.insert_file(file.path, read);
+    }
+    files
+}
+
+/// TLS clients that cannot be made, such as of a key that is not the certificate's.
+fn prove_clients(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for service in &config.services {
+        let check = &service.check;
+        let Some(identity) = check
+            .tls_client
+            .as_ref()
+            .filter(|tls| tls.identity.is_some())
+        else {
+            continue;
+        };
+        // Authorities of this host are its own affair, and not this file's.
+        let alone = Tls {
+            trust: Trust::Any,
+            ..(**identity).clone()
+        };
+        if let Err(fault) = tls::prove(&alone) {
+            let line = check
+                .tls
+                .key
+                .as_ref()
+                .map_or(service.line.0, |key| key.line.0);
+            let message = format!("tlscert and tlskey do not go together: {fault}");
+            findings.push(Diagnostic::at_line(Severity::Error, path, line, message));
+        }
+    }
+    findings
 }
 
 fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
@@ -372,44 +438,33 @@ fn look_at_files(config: &Config, path: &str) -> Vec<Diagnostic> {
     }
     for service in &config.services {
         if let Some(file) = &service.monitor_file
-            && !has_directory(&file.path)
+            && let Err(error) = monitor::look_at(Path::new(&file.path))
         {
-            findings.push(Diagnostic::at_line(
-                Severity::Error,
-                path,
-                file.line.0,
-                format!(
-                    "unable to open monitorfile {}: no such directory",
-                    file.path
-                ),
-            ));
+            // ldirectord would not start. What may only be this user's lack of rights, or mend
+            // itself, is no reason for that.
+            let severity = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                    Severity::Error
+                }
+                _ => Severity::Warning,
+            };
+            let message = format!("unable to open monitorfile {}: {error}", file.path);
+            findings.push(Diagnostic::at_line(severity, path, file.line.0, message));
         }
     }
     findings
 }
 
-/// Directives that are understood but that this version does not act on: nobody should
-/// wait for a mail that never comes.
-fn not_done(config: &Config, path: &str) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    let warning = |line, what: &str| {
-        let message = format!("{what}, which this version does not do");
+/// Words that should be mail addresses and are not: nobody should wait for a mail that never
+/// comes.
+fn look_at_mail(config: &Config, path: &str) -> Vec<Diagnostic> {
+    let unusable = alert::unusable_addresses(config).into_iter();
+    let warnings = unusable.map(|(line, word)| {
+        let word = Reason::new(&word);
+        let message = format!("\"{word}\" is no mail address, no mail goes there");
         Diagnostic::at_line(Severity::Warning, path, line, message)
-    };
-    let services = &config.services;
-    let mails = services
-        .iter()
-        .find(|service| service.mail.recipients.is_some());
-    if let Some(service) = mails {
-        findings.push(warning(service.line.0, "emailalert asks for mail"));
-    }
-    for service in services {
-        if let Some(file) = &service.monitor_file {
-            let what = "monitorfile asks for a line for each check";
-            findings.push(warning(file.line.0, what));
-        }
-    }
-    findings
+    });
+    warnings.collect()
 }
 
 fn has_directory(file: &str) -> bool {
@@ -453,6 +508,36 @@ mod tests {
         let document = both.document.unwrap();
         assert_eq!(document.control.group.as_deref(), Some("adm"));
         assert_eq!(document.services, Some(files.path().join("b.cf")));
+    }
+
+    // VIR-29
+    #[test]
+    fn a_monitor_file_needs_a_directory_and_mail_an_address() {
+        let files = directory(&[]);
+        let base = files.path().display();
+        let said = |lines: &str| {
+            let path = files.path().join("a.cf");
+            std::fs::write(&path, format!("{CF}{lines}")).unwrap();
+            match load(&path, None) {
+                Ok(loaded) => loaded.warnings.iter().map(ToString::to_string).collect(),
+                Err(error) => vec![format!("error: {error}")],
+            }
+        };
+        assert_eq!(said(&format!("\tmonitorfile={base}/m\n")), [""; 0]);
+        let missing = said(&format!("\tmonitorfile={base}/missing/m\n"));
+        let words = format!("unable to open monitorfile {base}/missing/m: No such file");
+        assert!(
+            missing[0].starts_with("error: ") && missing[0].contains(&words),
+            "{missing:?}"
+        );
+        assert!(
+            missing[0].contains("line 4") || missing[0].contains(":4"),
+            "{missing:?}"
+        );
+        assert_eq!(said("\temailalert=a@example.com, root\n"), [""; 0]);
+        let bad = said("\temailalert=a@example.com, b@c d\n");
+        assert_eq!(bad.len(), 1);
+        assert!(bad[0].contains("\"b@c d\" is no mail address"), "{bad:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! checks in the [`lane`], the kernel in a thread of its own, name resolution and files in
 //! blocking tasks, programs in [`commands`].
 
+pub mod alert;
 mod children;
 pub mod commands;
 pub mod core;
@@ -12,6 +13,7 @@ pub mod guard;
 pub mod lane;
 pub mod load;
 pub mod maintenance;
+pub mod monitor;
 pub mod notice;
 pub mod notify;
 pub mod pair;

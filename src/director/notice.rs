@@ -3,6 +3,8 @@
 //! The words before the colon are those of the classic ldirectord (`Added real server`,
 //! `Quiescent real server`, …), so that log watchers written for it keep working.
 
+use std::time::Duration;
+
 use crate::health::Transition;
 use crate::model::{DestinationKey, ServiceKey};
 
@@ -52,6 +54,8 @@ pub enum Change {
     ServerAdded(DestinationKey, u32),
     /// A server's entry was changed; the weight it has now.
     ServerRestored(DestinationKey, u32),
+    /// A server that is used has another weight or other attributes; the weight it has now.
+    ServerWeighed(DestinationKey, u32),
     /// A server has weight 0 now.
     ServerQuiesced(DestinationKey),
     /// A configured server or fallback left.
@@ -67,6 +71,7 @@ impl Change {
             Self::ServiceAdded | Self::ServiceChanged | Self::ServicePurged { .. } => None,
             Self::ServerAdded(server, _)
             | Self::ServerRestored(server, _)
+            | Self::ServerWeighed(server, _)
             | Self::ServerQuiesced(server)
             | Self::ServerDeleted(server)
             | Self::ServerPurged(server) => Some(*server),
@@ -107,12 +112,13 @@ impl Notice {
         self
     }
 
-    /// A change was made to the kernel's table.
+    /// A change was made to the kernel's table; it is due to a transition, or to `cause`.
     pub fn applied(
         service: ServiceKey,
         change: &Change,
         fallback: bool,
         transition: Option<&Transition>,
+        cause: Option<&str>,
     ) -> Self {
         let v = service.short();
         let kind = if fallback { "fallback" } else { "real" };
@@ -134,15 +140,18 @@ impl Notice {
             Change::ServerRestored(server, weight) => {
                 format!("Restored {kind} server: {server} ({v}) (Weight set to {weight})")
             }
+            Change::ServerWeighed(server, weight) => {
+                format!("Changed {kind} server: {server} ({v}) (Weight set to {weight})")
+            }
             Change::ServerQuiesced(server) => {
                 format!("Quiescent {kind} server: {server} ({v}) (Weight set to 0)")
             }
             Change::ServerDeleted(server) => format!("Deleted {kind} server: {server} ({v})"),
             Change::ServerPurged(server) => format!("Purged real server (start): {server} ({v})"),
         };
-        Self::new(Severity::Info, message)
-            .of(service, change.server())
-            .with_transition(transition)
+        let mut notice = Self::new(Severity::Info, message).of(service, change.server());
+        notice.reason = cause.map(str::to_owned);
+        notice.with_transition(transition)
     }
 
     /// Many changes were made at once that are nobody's transition.
@@ -186,6 +195,61 @@ impl Notice {
     pub fn soft_recovery(service: ServiceKey, server: DestinationKey) -> Self {
         let message = format!("Resetting soft failure count: {server} ({service})");
         Self::new(Severity::Info, message).of(service, Some(server))
+    }
+
+    /// A check of a server that is down passed, but not often enough in a row yet.
+    pub fn soft_success(
+        service: ServiceKey,
+        server: DestinationKey,
+        count: u32,
+        limit: u32,
+    ) -> Self {
+        let message =
+            format!("Soft success real server: {server} ({service}) success {count}/{limit}");
+        Self::new(Severity::Info, message).of(service, Some(server))
+    }
+
+    /// A server that fails again and again is kept out for a time; or no longer.
+    pub fn damped(service: ServiceKey, server: DestinationKey, time: Option<Duration>) -> Self {
+        let v = service.short();
+        let (severity, message) = match time {
+            Some(time) => {
+                let seconds = time.as_secs_f64().ceil();
+                let message = format!(
+                    "Damping real server: {server} ({v}) (fails again and again, kept out for {seconds} s)"
+                );
+                (Severity::Warning, message)
+            }
+            None => (Severity::Info, format!("Damping ended: {server} ({v})")),
+        };
+        Self::new(severity, message).of(service, Some(server))
+    }
+
+    /// The floor keeps failed servers in service; or no longer.
+    pub fn floor(service: ServiceKey, percent: u8, kept: usize) -> Self {
+        let v = service.short();
+        let (severity, message) = if kept > 0 {
+            let message = format!(
+                "Floor of {percent} % reached: {v} keeps failed real servers in service (now {kept})"
+            );
+            (Severity::Error, message)
+        } else {
+            let message = format!("Floor no longer reached: {v}");
+            (Severity::Info, message)
+        };
+        Self::new(severity, message).of(service, None)
+    }
+
+    /// The agent of a server does not answer, and why; or answers again.
+    pub fn agent(service: ServiceKey, server: DestinationKey, silent: Option<&str>) -> Self {
+        let v = service.short();
+        let Some(reason) = silent else {
+            let message = format!("Agent answers: {server} ({v})");
+            return Self::new(Severity::Info, message).of(service, Some(server));
+        };
+        let message = format!("Agent does not answer: {server} ({v})");
+        let notice = Self::new(Severity::Warning, message);
+        notice.of(service, Some(server)).because(reason)
     }
 
     /// A service lost its last usable server, or got one back.

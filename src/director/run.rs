@@ -1,5 +1,6 @@
 //! The event loop: feeds the [`Core`] with what happens and carries its actions out.
 
+mod alerts;
 mod end;
 mod files;
 mod pair;
@@ -136,6 +137,7 @@ struct Director {
     /// When the end no longer waits for the kernel; set when the pair has given up.
     stop_limit: Option<Instant>,
     pair: Option<pair::Side>,
+    alerts: alerts::Side,
 }
 
 /// The configuration file and what is being done about it.
@@ -218,7 +220,9 @@ impl Director {
             stopping: None,
             stop_limit: None,
             pair: options.pair.map(|member| pair::Side::new(&config, member)),
+            alerts: alerts::Side::start(&config)?,
         };
+        director.watch_checks();
         director.keep_standby();
         (director.on_config)(&config);
         if let Some(directory) = &config.globals.maintenance_directory {
@@ -236,6 +240,7 @@ impl Director {
                 self.leave();
             }
             self.perform(now);
+            self.serve_alerts(now);
             self.serve_pair(now);
             if self.core.is_settled() {
                 self.tell_ready();
@@ -271,6 +276,7 @@ impl Director {
         let own = self.drift_due.min(self.housekeeping_due);
         let own = self.stop_limit.map_or(own, |limit| own.min(limit));
         let own = self.pair_due().map_or(own, |due| own.min(due));
+        let own = self.alerts.due().map_or(own, |due| own.min(due));
         self.core.poll_timeout().map_or(own, |core| own.min(core))
     }
 
@@ -278,9 +284,10 @@ impl Director {
         while let Some(action) = self.core.poll_action(now) {
             match action {
                 Action::StartCheck(id, check) => {
-                    let rounds = self.lane.add(id, check, false);
+                    let rounds = self.lane.add(id, check, self.alerts.reports(id));
                     self.rounds.insert(id, rounds);
                 }
+                Action::Watch(id, watch) => self.lane.watch(id, watch),
                 Action::StopCheck(id) => {
                     self.rounds.remove(&id);
                     self.lane.remove(id);
@@ -289,6 +296,8 @@ impl Director {
                 Action::Reread(keys) => self.reread(keys),
                 Action::Fallback(command) => self.run_fallback_command(&command),
                 Action::Notice(notice) => notice.log(),
+                Action::Alert(occurrence) => self.alerts.take(occurrence, now),
+                Action::Gone(service) => self.alerts.forget(&service),
             }
         }
     }
@@ -339,9 +348,8 @@ impl Director {
     fn take_check_events(&mut self, first: CheckEvent) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let result = &event.report;
-            self.core
-                .handle_outcome(event.id, &result.outcome, &result.detail, event.at);
+            self.core.handle_result(event.id, &event.report, event.at);
+            self.alerts.note_result(&self.core, event.id, &event.report);
             next = self.check_events.try_recv().ok();
         }
     }
@@ -469,6 +477,7 @@ impl Director {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),
+            alerts: self.alerts.status(now),
             services: self.core.service_statuses(now, &last_round),
             pair: None,
         }

@@ -23,10 +23,35 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// Why the kernel could not be reached at the last attempt, if so.
     pub kernel_error: Option<String>,
+    /// Alerts that wait or cannot be delivered, if so.
+    #[serde(default)]
+    pub alerts: Option<AlertStatus>,
     /// Every managed virtual service, in the order of `ipvsadm -L`.
     pub services: Vec<ServiceStatus>,
     /// The pair, if this director is a node of one.
     pub pair: Option<PairStatus>,
+}
+
+/// State of the alerts by mail and of the monitor files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertStatus {
+    /// Alerts that have not been mailed yet.
+    pub waiting: usize,
+    /// Alerts that were dropped since the start, because too many waited.
+    pub dropped: u64,
+    /// What does not take what it should.
+    pub troubles: Vec<MailTrouble>,
+}
+
+/// A mail server, mail program or monitor file that does not take what it is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MailTrouble {
+    /// Its name.
+    pub relay: String,
+    /// Why not.
+    pub error: String,
+    /// Seconds since it began.
+    pub since_seconds: f64,
 }
 
 /// State of a virtual service.
@@ -34,6 +59,9 @@ pub struct Status {
 pub struct ServiceStatus {
     /// `tcp:192.0.2.1:80` or `fwm:7`.
     pub service: String,
+    /// What the configuration calls it: `servicename`, or else `comment`.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Scheduler.
     pub scheduler: String,
     /// Whether the kernel holds the service.
@@ -45,6 +73,12 @@ pub struct ServiceStatus {
     pub in_service: usize,
     /// Configured real servers.
     pub configured: usize,
+    /// Percentage of the servers that failed checks never go below; 0 is off.
+    #[serde(default)]
+    pub floor_percent: u8,
+    /// Failed servers that are kept in service for the sake of that.
+    #[serde(default)]
+    pub kept_by_floor: usize,
     /// The fallback, if one is configured.
     pub fallback: Option<FallbackStatus>,
     /// Last refusal of the kernel that is not overcome, by attempts so far.
@@ -67,7 +101,8 @@ pub struct FallbackStatus {
 pub struct ServerStatus {
     /// Address and port, as the kernel files it.
     pub server: String,
-    /// `up`, `down`, `unknown` or `maintenance`.
+    /// `up`, `down`, `unknown`, `maintenance`, `draining` (up, but with weight 0 by its own
+    /// or its check's word) or `damped` (up, but kept out for failing again and again).
     pub state: String,
     /// Seconds since the state began.
     pub since_seconds: f64,
@@ -77,6 +112,19 @@ pub struct ServerStatus {
     pub failures: u32,
     /// Failed checks in a row that take the server out.
     pub failure_limit: u32,
+    /// Passed checks in a row that did not change the state yet.
+    #[serde(default)]
+    pub successes: u32,
+    /// Passed checks in a row that bring a failed server up.
+    #[serde(default)]
+    pub success_limit: u32,
+    /// Weight in the configuration.
+    #[serde(default)]
+    pub weight_configured: u32,
+    /// What else the weight and the state are due to: `agent 50 %`, `slow start 30 %`,
+    /// `damped for 12 s`, `kept by the floor`, …
+    #[serde(default)]
+    pub weight_causes: Vec<String>,
     /// Weight that the director wants; `None` when the server should not be in the table.
     pub weight_wanted: Option<u32>,
     /// Weight in the kernel; `None` when it is not in the table.
@@ -86,6 +134,9 @@ pub struct ServerStatus {
     pub weight_without_hand: Option<u32>,
     /// The check; `None` when the server is not checked.
     pub check: Option<CheckStatus>,
+    /// The check of its agent, if it has one.
+    #[serde(default)]
+    pub agent: Option<CheckStatus>,
 }
 
 /// A check's last round.
@@ -101,4 +152,18 @@ pub struct CheckStatus {
     pub latency_ms: Option<f64>,
     /// Outcome of the last round that was told: `up`, or why not.
     pub last_result: Option<String>,
+    /// The server's certificate, with checks over TLS that have got so far.
+    #[serde(default)]
+    pub certificate: Option<CertificateStatus>,
+}
+
+/// The certificate of a real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Whether it is verified (`tlsverify`).
+    pub verified: bool,
+    /// Whole days until it expires, negative when it has; `None` when it does not say.
+    pub expires_in_days: Option<i64>,
+    /// Whether that is less than `tlsexpiry`.
+    pub expires_soon: bool,
 }

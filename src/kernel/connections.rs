@@ -5,6 +5,8 @@
 //! table, so that reading a long list takes time that grows with the square of its length:
 //! the count stops at a limit and says so.
 
+pub mod entries;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::time::{Duration, Instant};

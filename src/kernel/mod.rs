@@ -28,6 +28,7 @@ mod api {
     //! Where the shared suite finds what it tests.
     pub(crate) use crate::{kernel, model};
 }
+pub mod statistics;
 #[cfg(test)]
 mod suite;
 pub mod sysctl;
@@ -36,8 +37,8 @@ pub mod worker;
 pub use error::{Class, Error, Request};
 
 use crate::model::{
-    Failure, Info, ObservedService, ObservedTable, Operation, ServiceKey, SyncDaemon, SyncRole,
-    Timeouts,
+    DestinationKey, Failure, Info, ObservedService, ObservedTable, Operation, ServiceKey,
+    SyncDaemon, SyncRole, Timeouts,
 };
 
 /// The kernel's load balancer in one network namespace.
@@ -54,6 +55,22 @@ pub trait Ipvs {
 
     /// One service with its destinations; `None` when there is no such service.
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error>;
+
+    /// The order in which the table is told, which is that of no tool: services by the
+    /// kernel's hash, destinations newest first. Of one service only when it is given.
+    fn order(
+        &mut self,
+        service: Option<&ServiceKey>,
+    ) -> Result<Vec<(ServiceKey, Vec<DestinationKey>)>, Error> {
+        let keys = |(key, observed): (&ServiceKey, &ObservedService)| {
+            (*key, observed.destinations.keys().copied().collect())
+        };
+        let table = self.dump()?;
+        let wanted = |(key, _): &(&ServiceKey, &ObservedService)| {
+            service.is_none_or(|service| service == *key)
+        };
+        Ok(table.iter().filter(wanted).map(keys).collect())
+    }
 
     /// Carries out operations in order and returns those that were refused, by position.
     /// A refused one stops nothing.

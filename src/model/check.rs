@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::http::HttpProbe;
+use super::policy::Advice;
 use super::protocol::{
     DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
 };
 use super::talk::{DialogueProbe, GrpcProbe, RedisProbe, UdpProbe};
+use super::tls::{CertificateState, Tls};
 use super::way::Way;
 
 /// A health check, identified by all that can influence its result: two destinations
@@ -24,6 +27,10 @@ pub struct Check {
 }
 
 /// What a check does each round.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "checks are shared, and few of them are combined"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// The same probe each time.
@@ -117,6 +124,8 @@ pub enum ProbeKind {
     Grpc(GrpcProbe),
     /// A datagram is answered, or at least not refused.
     Udp(UdpProbe),
+    /// An agent says what it advises.
+    Agent,
 }
 
 impl ProbeKind {
@@ -125,19 +134,19 @@ impl ProbeKind {
         match self {
             Self::Connect => "connect",
             Self::Ping { .. } => "ping",
-            Self::Http(http) if http.tls => "https",
+            Self::Http(http) if http.tls.is_some() => "https",
             Self::Http(_) => "http",
             Self::SimpleTcp(_) => "simpletcp",
             Self::External(_) => "external",
             Self::Ftp(_) => "ftp",
             Self::Smtp(smtp) if smtp.submission => "submission",
             Self::Smtp(_) => "smtp",
-            Self::Pop(pop) if pop.tls => "pops",
+            Self::Pop(pop) if pop.tls.is_some() => "pops",
             Self::Pop(_) => "pop",
-            Self::Imap(imap) if imap.tls => "imaps",
+            Self::Imap(imap) if imap.tls.is_some() => "imaps",
             Self::Imap(_) => "imap",
             Self::Nntp => "nntp",
-            Self::Ldap(ldap) if ldap.tls => "ldaps",
+            Self::Ldap(ldap) if ldap.tls.is_some() => "ldaps",
             Self::Ldap(_) => "ldap",
             Self::Dns(_) => "dns",
             Self::Sql(sql) => sql.database.word(),
@@ -147,44 +156,20 @@ impl ProbeKind {
             Self::Dialogue(_) => "dialogue",
             Self::Grpc(_) => "grpc",
             Self::Udp(_) => "udp",
+            Self::Agent => "agent",
         }
     }
-}
 
-/// Request method of an HTTP probe.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HttpMethod {
-    /// `GET`.
-    #[default]
-    Get,
-    /// `HEAD`; there is no body to match.
-    Head,
-}
-
-impl HttpMethod {
-    /// The word on the wire.
-    pub fn word(self) -> &'static str {
+    /// TLS settings, of those that speak TLS from the first byte.
+    pub fn tls(&self) -> Option<&Tls> {
         match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
+            Self::Http(http) => http.tls.as_deref(),
+            Self::Pop(pop) => pop.tls.as_deref(),
+            Self::Imap(imap) => imap.tls.as_deref(),
+            Self::Ldap(ldap) => ldap.tls.as_deref(),
+            _ => None,
         }
     }
-}
-
-/// An HTTP or HTTPS request and what is expected of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HttpProbe {
-    /// Whether the exchange runs over TLS. Certificates are not verified, as in
-    /// ldirectord.
-    pub tls: bool,
-    /// Request method.
-    pub method: HttpMethod,
-    /// Path and query, beginning with `/`; or an absolute URL for a proxy.
-    pub path: String,
-    /// `Host` header, and server name in the TLS hello when it is a name.
-    pub host: String,
-    /// Expected in the body; `None` accepts every body.
-    pub receive: Option<Pattern>,
 }
 
 /// A send/expect exchange over plain TCP.
@@ -334,8 +319,12 @@ pub struct Report {
     pub outcome: Outcome,
     /// One line that describes a success: the status line, `connected`, …
     pub detail: String,
+    /// What the server, or the program that looked at it, advises.
+    pub advice: Advice,
     /// When each phase ended.
     pub phases: Phases,
+    /// What the TLS handshake told about the server's certificate.
+    pub certificate: Option<CertificateState>,
     /// Beginning of what was said, in its order: at most 4 KiB of each side, secrets masked.
     pub dialogue: Vec<Said>,
 }

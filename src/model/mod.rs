@@ -7,25 +7,33 @@ mod address;
 mod availability;
 mod check;
 mod destination;
+mod http;
 mod interface;
 mod operation;
 pub mod pair;
+mod policy;
 mod protocol;
 mod service;
 mod sync;
 mod table;
 mod talk;
+mod tls;
 mod way;
 
 pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
-    Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
-    Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
+    Check, ExternalProbe, Fault, Interpreter, Method, Outcome, Pattern, Phases, Probe, ProbeKind,
+    Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
+pub use http::{
+    ExpectedHeader, ExpectedJson, HttpHeader, HttpMethod, HttpProbe, HttpVersion, Redirects,
+    StatusRanges,
+};
 pub use interface::{InterfaceName, Mac, NotAnInterface};
 pub use operation::{Failure, Operation};
+pub use policy::{Advice, Damping, Mode, Policy, Verdict};
 pub use protocol::{
     Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, PopProbe, RadiusProbe, Secret,
     SipProbe, SmtpProbe, SqlProbe, Transport,
@@ -38,4 +46,5 @@ pub use table::{
     Counters, Entry, Info, ObservedDestination, ObservedService, ObservedTable, Table,
 };
 pub use talk::{DialogueProbe, DialogueStep, DnsKind, GrpcProbe, RedisProbe, UdpProbe};
+pub use tls::{CertificateState, Identity, Pem, Tls, TlsName, TlsVersion, Trust};
 pub use way::{ProxyHeader, Way};

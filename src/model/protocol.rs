@@ -1,9 +1,11 @@
 //! What negotiate checks of the lesser protocols say and expect.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::check::Pattern;
 use super::talk::DnsKind;
+use super::tls::Tls;
 
 /// A password or shared secret: shown as `***`, compared and sorted like text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +79,7 @@ pub struct SmtpProbe {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PopProbe {
     /// TLS from the first byte.
-    pub tls: bool,
+    pub tls: Option<Arc<Tls>>,
     /// `None`: the greeting is enough.
     pub login: Option<Login>,
 }
@@ -86,7 +88,7 @@ pub struct PopProbe {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImapProbe {
     /// TLS from the first byte.
-    pub tls: bool,
+    pub tls: Option<Arc<Tls>>,
     /// `None`: the greeting is enough.
     pub login: Option<Login>,
 }
@@ -95,7 +97,7 @@ pub struct ImapProbe {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LdapProbe {
     /// TLS from the first byte.
-    pub tls: bool,
+    pub tls: Option<Arc<Tls>>,
     /// Simple bind; `None` binds anonymously.
     pub bind: Option<Login>,
     /// DN of the entry; empty is the root entry, which every server has.

@@ -1,5 +1,5 @@
-# What the other commands say of a real table: S064, LOG-16, KRN-17. `list` is what ipvsadm
-# prints, byte for byte; plan, status and check have the exit codes that scripts go by; the
+# What the other commands say of a real table: S064, LOG-16, KRN-17. `list --classic` is what
+# ipvsadm prints, byte for byte; plan, status and check have the exit codes that scripts go by; the
 # control socket is for the group, and a second director is turned away.
 # shellcheck source=tests/lab/one-director
 source "${0%/*}/one-director"
@@ -41,11 +41,11 @@ sleep 3
 same() {
     for _ in 1 2 3 4 5; do
         in_ d1 ipvsadm -Ln "$@" >/run/lab/theirs
-        ctl list "$@" >/run/lab/ours
-        cmp -s /run/lab/theirs /run/lab/ours && ok "list $* ($(wc -l </run/lab/ours) lines)" && return
+        ctl list --classic "$@" >/run/lab/ours
+        cmp -s /run/lab/theirs /run/lab/ours && ok "list --classic $* ($(wc -l </run/lab/ours) lines)" && return
         sleep 0.5
     done
-    not_ok "list $*" "$(diff /run/lab/theirs /run/lab/ours | head -n 6)"
+    not_ok "list --classic $*" "$(diff /run/lab/theirs /run/lab/ours | head -n 6)"
 }
 same
 same --stats

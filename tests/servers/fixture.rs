@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use directord::check;
+use directord::check::tls::files::{Use, read};
 use directord::config::ldirectord::parse;
 use directord::config::{Names, RealCheck};
 use directord::model::{Outcome, Report};
@@ -152,7 +153,16 @@ pub fn probe(address: SocketAddr, lines: &str) -> Report {
         text += &format!("    {}\n", line.trim());
     }
     let parsed = parse(text.as_bytes(), "servers.cf");
-    let names = Names::ask(parsed.names(), &mut |_| None);
+    let mut names = Names::ask(parsed.names(), &mut |_| None);
+    for file in parsed.files() {
+        let purpose = if file.is_key {
+            Use::Key
+        } else {
+            Use::Certificates
+        };
+        let content = read(Path::new(&file.path), purpose);
+        names.insert_file(file.path, content);
+    }
     let accepted = parsed
         .resolve(&names)
         .unwrap_or_else(|rejected| panic!("{rejected:?}"));

@@ -1,5 +1,7 @@
 //! `service=http` and `https` against nginx.
 
+use directord::model::Outcome;
+
 use super::fixture::{Server, Story, free_port, loopback, probe, program, reason};
 
 /// The page at `/index.html`.
@@ -161,5 +163,209 @@ fn behind_a_proxy_header_pages_are_fetched_from_a_server_that_wants_one() {
         let whose = asked("whose", &format!("^{}$", address.ip()));
         let report = probe(address, &format!("{whose}\nproxyprotocol=1"));
         assert_eq!(reason(&report), "");
+    }
+}
+
+/// A server for HTTP/1.1 that tells how it was asked, and one for HTTP/2 in the open.
+fn start_telling() -> (Server, Server) {
+    let locations = "root html;
+    location /moved { return 302 /index.html; }
+    location /away { return 302 http://www.example.net/index.html; }
+    location /login { auth_basic site; auth_basic_user_file passwords; alias html/; }
+    location /health { default_type application/json; return 200 '{\"status\":\"ok\",\"up\":[true]}'; }
+    location /told { default_type text/plain; return 200 '$request_method $server_protocol $host $http_x_check $content_length'; }";
+    let start = |http2: &str| {
+        let server = start(|port| {
+            format!(
+                "server {{
+    listen 127.0.0.1:{port}{http2};
+    listen [::1]:{port}{http2};
+    {locations}
+  }}"
+            )
+        });
+        let passwords = server.directory.path().join("passwords");
+        std::fs::write(passwords, "monitor:{PLAIN}letmein\n").unwrap();
+        server
+    };
+    (start(""), start(" http2"))
+}
+
+/// Lines of a check and why it is down; empty when it is up.
+const TOLD: [(&str, &str); 20] = [
+    ("request=\"moved\"\nredirects=no", "HTTP status 302"),
+    ("request=\"moved\"\nredirects=no\nstatus=302", ""),
+    (
+        "request=\"moved\"\nstatus=200-399\nexpectheader=\"Location: /index\\.html$\"",
+        "",
+    ),
+    (
+        "request=\"away\"",
+        "redirects to http://www.example.net/index.html",
+    ),
+    ("request=\"away\"\nredirects=yes\nreceive=\"Test Page\"", ""),
+    ("request=\"gone\"\nstatus=200-299,404", ""),
+    ("request=\"login/index.html\"", "HTTP status 401"),
+    ("request=\"login/index.html\"\nstatus=401", ""),
+    (
+        "request=\"login/index.html\"\nlogin=\"monitor\"\npasswd=\"letmein\"\nhttpauth=basic\nreceive=\"Test Page\"",
+        "",
+    ),
+    (
+        "request=\"login/index.html\"\nlogin=\"monitor\"\npasswd=\"wrong\"\nhttpauth=basic",
+        "HTTP status 401",
+    ),
+    (
+        "request=\"health\"\njson=\"/status = ok\"\njson=\"/up/0 = true\"",
+        "",
+    ),
+    (
+        "request=\"health\"\njson=\"/status = down\"",
+        "HTTP 200, but the JSON has \"ok\" at \"/status\", not \"down\"",
+    ),
+    (
+        "request=\"index.html\"\njson=\"/status = ok\"",
+        "HTTP 200, but the body is not JSON",
+    ),
+    ("request=\"index.html\"\nreceive=\"Error\"\ninvert=yes", ""),
+    (
+        "request=\"index.html\"\nreceive=\"Test\"\ninvert=yes",
+        "HTTP 200, but the body matches \"Test\", which it must not",
+    ),
+    (
+        "request=\"index.html\"\nexpectheader=\"content-type: ^text/\"",
+        "",
+    ),
+    (
+        "request=\"index.html\"\nexpectheader=\"X-A: b\"",
+        "the answer has no header X-A",
+    ),
+    (
+        "request=\"index.html\"\nexpectheader=\"Content-Type: json\"",
+        "the header Content-Type is \"text/",
+    ),
+    (
+        "request=\"told\"\nhttpmethod=POST\nrequestbody=\"a=1\"\nrequestheader=\"X-Check: 7\"\nrequestheader=\"Host: b.example\"\nreceive=\"^POST HTTP/[0-9.]+ b\\.example 7 3$\"",
+        "",
+    ),
+    (
+        "request=\"told\"\nhttpmethod=OPTIONS\nreceive=\"^OPTIONS \"",
+        "",
+    ),
+];
+
+#[test]
+fn answers_are_judged_as_told_in_both_versions() {
+    let (plain, http2) = start_telling();
+    super::fixture::await_port(plain.port);
+    super::fixture::await_port(http2.port);
+    for (server, version) in [(&plain, "1.1"), (&http2, "2")] {
+        for address in loopback(server.port) {
+            for (lines, wanted) in TOLD {
+                let lines = format!("service=http\nhttpversion={version}\n{lines}");
+                let report = probe(address, &lines);
+                let said = reason(&report);
+                if wanted.is_empty() {
+                    assert_eq!(report.outcome, Outcome::Up, "{lines}");
+                } else {
+                    assert!(said.starts_with(wanted), "{lines}: {report:?}");
+                }
+            }
+            let told = format!(
+                "service=http\nhttpversion={version}\nrequest=\"told\"\nreceive=\"HTTP/{version}\""
+            );
+            assert_eq!(reason(&probe(address, &told)), "");
+        }
+    }
+    // One does not speak the other's.
+    let lines = "service=http\nrequest=\"index.html\"";
+    let report = probe(loopback(plain.port)[0], &format!("{lines}\nhttpversion=2"));
+    assert!(reason(&report).contains("HTTP/2"), "{report:?}");
+    assert!(!reason(&probe(loopback(http2.port)[0], lines)).is_empty());
+}
+
+#[test]
+fn secrets_of_a_request_do_not_show() {
+    let (server, _http2) = start_telling();
+    super::fixture::await_port(server.port);
+    let lines = "service=http\nrequest=\"told\"\nlogin=\"monitor\"\npasswd=\"letmein\"\nhttpauth=basic\nrequestheader=\"Cookie: s=letmein\"";
+    let report = probe(loopback(server.port)[0], lines);
+    let shown = format!("{report:?}");
+    let encoded = "bW9uaXRvcjpsZXRtZWlu";
+    let said = String::from_utf8(report.said_by(directord::model::Side::Director)).unwrap();
+    assert!(said.contains("Authorization: ***\r\n") && said.contains("Cookie: ***\r\n"));
+    assert!(
+        !said.contains(encoded) && !shown.contains("letmein"),
+        "{said}"
+    );
+}
+
+/// Certificates are verified, names told and clients known: HTTP/1.1 and HTTP/2.
+#[test]
+fn tls_is_spoken_as_told() {
+    let server = start(|port| {
+        format!(
+            "server {{
+    listen 127.0.0.1:{port} ssl http2;
+    listen [::1]:{port} ssl http2;
+    server_name www.example.com;
+    ssl_certificate certificate.pem;
+    ssl_certificate_key key.pem;
+    ssl_client_certificate certificate.pem;
+    ssl_verify_client optional_no_ca;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    root html;
+    location /told {{ default_type text/plain; return 200 '$server_protocol $ssl_protocol $ssl_server_name $ssl_client_s_dn'; }}
+  }}"
+        )
+    });
+    super::fixture::await_port(server.port);
+    let file = |name: &str| server.directory.path().join(name).display().to_string();
+    let (certificate, key) = (file("certificate.pem"), file("key.pem"));
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let good = format!("tlsverify=yes\ntlsca={certificate}\nvirtualhost=www.example.com");
+    for address in loopback(server.port) {
+        for (lines, wanted) in [
+            (
+                format!("{good}\nreceive=\"^HTTP/1.1 TLSv1.3 www.example.com \""),
+                "",
+            ),
+            (
+                format!("{good}\nhttpversion=2\nreceive=\"^HTTP/2.0 TLSv1.3 www\""),
+                "",
+            ),
+            (format!("{good}\ntlsmin=1.3"), ""),
+            (
+                format!("{good}\ntlscert={certificate}\ntlskey={key}\nreceive=\"CN=rcgen\""),
+                "",
+            ),
+            (format!("{good}\nreceive=\"CN=\"\ninvert=yes"), ""),
+            (
+                format!("{good}\ntlsname=www.example.net"),
+                "connected, but the TLS handshake failed: the certificate is not for www.example.net",
+            ),
+            (
+                format!("tlsverify=yes\ntlsca={certificate}"),
+                "connected, but the TLS handshake failed: the certificate is not for",
+            ),
+            (
+                format!("tlsverify=yes\ntlsca={certificate}\ntlsname=none"),
+                "",
+            ),
+            (
+                "tlsverify=yes\nvirtualhost=www.example.com".to_owned(),
+                "connected, but the TLS handshake failed: the certificate is of an unknown authority",
+            ),
+        ] {
+            let lines = format!("service=https\nrequest=\"told\"\n{lines}");
+            let report = probe(address, &lines);
+            assert!(
+                !matches!(report.outcome, Outcome::Inconclusive(_)),
+                "{lines}: {report:?}"
+            );
+            let said = reason(&report);
+            let fits = said.is_empty() == wanted.is_empty() && said.starts_with(wanted);
+            assert!(fits, "{lines}: {report:?}");
+        }
     }
 }

@@ -318,7 +318,7 @@ async fn exchange(
         }
         trace.reconnecting();
     }
-    let ended = dialogue::converse(route, false, &mut Stream::new(lookup), trace).await;
+    let ended = dialogue::converse(route, None, &mut Stream::new(lookup), trace).await;
     match ended {
         Err(error) if lookup.is_truncated() => match fault::failed(&error, Stage::Connecting) {
             Outcome::Down(reason) => Ok(Verdict::down(format!(

@@ -1,4 +1,4 @@
-//! HTTP and HTTPS: a request is answered with 2xx and the expected text.
+//! HTTP and HTTPS: a request is answered with the expected status, headers and body.
 //!
 //! [`Exchange`] is the whole conversation without a socket; `run` carries it out on
 //! tokio, with TLS if asked; the director's check lane does so on its own loop.
@@ -12,18 +12,21 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 
 use super::fault::Stage;
-use super::pattern::{self, Matcher};
 use super::socket::Route;
-use super::tls;
+use super::tls::{self, Inside};
 use super::trace::Trace;
-use crate::model::{Fault, HttpProbe, Outcome, Reason, Report};
+use crate::model::{Fault, HttpMethod, HttpProbe, HttpVersion, Outcome, Reason, Redirects, Report};
 
 mod body;
+mod expected;
+mod json;
 mod redirect;
+mod request;
 mod response;
 mod status;
+mod version2;
 
-pub(super) use redirect::split_port;
+pub use expected::Expected;
 pub use response::{Response, Verdict};
 pub use status::run as status;
 
@@ -37,7 +40,9 @@ pub struct Prepared {
     target: SocketAddr,
     probe: HttpProbe,
     request: Box<[u8]>,
-    matcher: Option<Arc<Matcher>>,
+    /// The request as a person gets to see it.
+    shown: Box<[u8]>,
+    expected: Arc<Expected>,
 }
 
 impl Prepared {
@@ -45,28 +50,45 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// The pattern cannot be used.
+    /// A pattern cannot be used.
     pub fn new(target: SocketAddr, probe: HttpProbe) -> Result<Self, Fault> {
-        let matcher = probe.receive.as_ref().map(pattern::compile).transpose()?;
-        Ok(Self {
+        let expected = Arc::new(Expected::of(&probe)?);
+        Ok(Self::expecting(target, probe, expected))
+    }
+
+    fn expecting(target: SocketAddr, probe: HttpProbe, expected: Arc<Expected>) -> Self {
+        let (request, shown) = request::wire(&probe);
+        Self {
             target,
-            request: request(&probe).into(),
+            request: request.into(),
+            shown: shown.into(),
             probe,
-            matcher,
-        })
+            expected,
+        }
     }
 
     /// Whether judging the answer takes time proportional to its length, so that it can
     /// be done between other work.
     pub fn is_linear(&self) -> bool {
-        self.matcher
-            .as_ref()
-            .is_none_or(|matcher| matcher.is_linear())
+        self.expected.is_linear()
     }
 
     /// Whether the exchange runs over TLS.
     pub fn is_tls(&self) -> bool {
-        self.probe.tls
+        self.probe.tls.is_some()
+    }
+
+    /// Whether all there is to it is HTTP/1.1 over TCP to one address and port: then
+    /// [`Exchange`] is the whole of it.
+    pub fn is_plain(&self) -> bool {
+        !self.is_tls()
+            && self.probe.version == HttpVersion::V11
+            && self.probe.redirects != Redirects::Yes
+    }
+
+    /// The request as a person gets to see it.
+    fn shown(&self) -> &[u8] {
+        &self.shown
     }
 }
 
@@ -93,7 +115,7 @@ impl Exchange {
     /// A conversation that has not begun.
     pub fn new(prepared: &Arc<Prepared>) -> Self {
         Self {
-            response: Response::new(prepared.probe.method, prepared.matcher.clone()),
+            response: Response::new(Arc::clone(&prepared.expected)),
             prepared: Arc::clone(prepared),
             redirects: 0,
         }
@@ -102,6 +124,20 @@ impl Exchange {
     /// The bytes to send after connecting.
     pub fn request(&self) -> &[u8] {
         &self.prepared.request
+    }
+
+    /// What is being carried out now.
+    fn prepared(&self) -> Arc<Prepared> {
+        Arc::clone(&self.prepared)
+    }
+
+    /// The head of the answer came in other framing than that of HTTP/1.1; the body is fed
+    /// as it is.
+    pub fn answered(&mut self, code: u16, headers: &[httparse::Header<'_>]) -> Step {
+        match self.response.answered(code, headers) {
+            None => Step::Read,
+            Some(verdict) => self.conclude(verdict),
+        }
     }
 
     /// These bytes came back.
@@ -157,39 +193,39 @@ impl Exchange {
                 "redirects more than {REDIRECTS_MAX} times"
             )));
         }
-        let target = self.prepared.target;
-        let probe = redirect::follow(target, &self.prepared.probe, location)?;
-        Ok(Prepared {
-            target,
-            request: request(&probe).into(),
-            probe,
-            matcher: self.prepared.matcher.clone(),
-        })
+        let prepared = &self.prepared;
+        let (target, mut probe) = redirect::follow(prepared.target, &prepared.probe, location)?;
+        // RFC 9110 §15.4: only 307 and 308 ask for the same request again.
+        if probe.method.takes_body() && !matches!(self.response.code(), Some(307 | 308)) {
+            probe.method = HttpMethod::Get;
+            probe.body = None;
+        }
+        let expected = Arc::clone(&prepared.expected);
+        Ok(Prepared::expecting(target, probe, expected))
     }
-}
 
-/// The request on the wire.
-fn request(probe: &HttpProbe) -> Vec<u8> {
-    format!(
-        "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: directord/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        probe.method.word(),
-        escaped(&probe.path),
-        escaped(&probe.host),
-        env!("CARGO_PKG_VERSION"),
-    )
-    .into_bytes()
-}
-
-/// Percent-encodes what cannot stand in a request line: controls, spaces, quotes, angle
-/// brackets and everything beyond ASCII.
-fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>".contains(&byte);
-    text.bytes()
-        .map(|byte| match byte {
-            byte if plain(byte) => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
+    /// Takes what was read, nothing at the end. A search that may take long does not hold
+    /// the runtime.
+    async fn advance(&mut self, bytes: Vec<u8>) -> io::Result<Step> {
+        let advance = |exchange: &mut Self, bytes: &[u8]| {
+            if bytes.is_empty() {
+                exchange.end()
+            } else {
+                exchange.feed(bytes)
+            }
+        };
+        if self.prepared.is_linear() {
+            return Ok(advance(self, &bytes));
+        }
+        let mut away = std::mem::replace(self, Self::new(&self.prepared));
+        let (back, step) = tokio::task::spawn_blocking(move || {
+            let step = advance(&mut away, &bytes);
+            (away, step)
         })
-        .collect()
+        .await?;
+        *self = back;
+        Ok(step)
+    }
 }
 
 /// Carries out one HTTP or HTTPS probe.
@@ -201,7 +237,7 @@ pub(super) async fn run(route: Route<'_>, probe: &HttpProbe, timeout: Duration) 
     };
     let mut exchange = Exchange::new(&prepared);
     let deadline = trace.deadline();
-    let conversation = converse(route, &prepared, &mut exchange, &mut trace);
+    let conversation = converse(route, &mut exchange, &mut trace);
     let ended = timeout_at(deadline, conversation).await;
     let detail = exchange.detail();
     let outcome = match ended {
@@ -216,19 +252,27 @@ pub(super) async fn run(route: Route<'_>, probe: &HttpProbe, timeout: Duration) 
 /// Talks until there is an outcome.
 async fn converse(
     route: Route<'_>,
-    prepared: &Arc<Prepared>,
     exchange: &mut Exchange,
     trace: &mut Trace,
 ) -> io::Result<Outcome> {
     loop {
-        let stream = route.connect(trace).await?;
+        let prepared = exchange.prepared();
+        let target = prepared.target;
+        let stream = Route { target, ..route }.connect(trace).await?;
         trace.connected(prepared.is_tls());
-        let step = if prepared.is_tls() {
-            let stream = tls::connect(stream, &prepared.probe.host).await?;
-            trace.tls_ready();
-            talk(stream, prepared, exchange, trace).await?
-        } else {
-            talk(stream, prepared, exchange, trace).await?
+        let is_v2 = prepared.probe.version == HttpVersion::V2;
+        let step = match &prepared.probe.tls {
+            Some(settings) => {
+                let inside = if is_v2 {
+                    Inside::Http2
+                } else {
+                    Inside::Anything
+                };
+                let secured = tls::connect(stream, settings, inside).await?;
+                trace.tls_ready(secured.certificate);
+                talk(secured.stream, is_v2, exchange, trace).await?
+            }
+            None => talk(stream, is_v2, exchange, trace).await?,
         };
         match step {
             Step::Done(outcome) => return Ok(outcome),
@@ -239,12 +283,15 @@ async fn converse(
 
 /// One connection: sends the request and reads until the exchange has had enough.
 async fn talk(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    prepared: &Arc<Prepared>,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    is_v2: bool,
     exchange: &mut Exchange,
     trace: &mut Trace,
 ) -> io::Result<Step> {
-    trace.sent(exchange.request());
+    if is_v2 {
+        return version2::talk(stream, exchange, trace).await;
+    }
+    trace.sent(exchange.prepared().shown());
     stream.write_all(exchange.request()).await?;
     stream.flush().await?;
     let mut buffer = vec![0; 16 * 1024];
@@ -255,33 +302,10 @@ async fn talk(
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             other => other?,
         };
-        let bytes = &buffer[..count];
-        trace.received(bytes);
-        let step = if prepared.is_linear() {
-            advance(exchange, bytes)
-        } else {
-            // A search that may take long must not hold the runtime.
-            let mut away = std::mem::replace(exchange, Exchange::new(prepared));
-            let bytes = bytes.to_vec();
-            let (back, step) = tokio::task::spawn_blocking(move || {
-                let step = advance(&mut away, &bytes);
-                (away, step)
-            })
-            .await?;
-            *exchange = back;
-            step
-        };
+        trace.received(&buffer[..count]);
+        let step = exchange.advance(buffer[..count].to_vec()).await?;
         if step != Step::Read {
             return Ok(step);
         }
-    }
-}
-
-/// Feeds what was read; nothing means that the server has closed.
-fn advance(exchange: &mut Exchange, bytes: &[u8]) -> Step {
-    if bytes.is_empty() {
-        exchange.end()
-    } else {
-        exchange.feed(bytes)
     }
 }

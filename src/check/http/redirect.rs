@@ -1,25 +1,121 @@
 //! Where a redirect leads. Pure.
 //!
-//! A check asks about one server, so a redirect is followed only when it stays there.
-//! ldirectord follows anywhere and then reports on whoever answered.
+//! A check asks about one server, so whatever a redirect says, that server is asked; unless
+//! told otherwise, it is followed only when it stays there. ldirectord follows anywhere and
+//! then reports on whoever answered.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use crate::model::{HttpProbe, Reason};
+use crate::model::{HttpProbe, Reason, Redirects, Tls, TlsName};
 
-/// The probe to go on with after `location` was received in answer to `probe`.
+/// Where to go on, and with which probe, after `location` was received in answer to
+/// `probe`. The address is always that of `target`.
 ///
 /// # Errors
 ///
-/// The location is another server, another port or another scheme.
+/// The location is one that is not to be followed.
 pub(super) fn follow(
     target: SocketAddr,
     probe: &HttpProbe,
     location: &str,
-) -> Result<HttpProbe, Reason> {
+) -> Result<(SocketAddr, HttpProbe), Reason> {
     let location = location.split('#').next().unwrap_or(location);
+    if probe.redirects == Redirects::Yes
+        && split_url(&probe.path).is_none()
+        && let Some(url) = anywhere(probe, location)
+    {
+        return other_name(target, probe, url);
+    }
+    same_server(target, probe, location).map(|probe| (target, probe))
+}
+
+/// The URL in a location that may name another server.
+fn anywhere<'l>(probe: &HttpProbe, location: &'l str) -> Option<Url<'l>> {
+    let Some(rest) = location.strip_prefix("//") else {
+        return split_url(location);
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    Some(Url {
+        scheme: if probe.tls.is_some() { "https" } else { "http" },
+        authority,
+        path,
+    })
+}
+
+/// The same server under the name of a URL.
+fn other_name(
+    target: SocketAddr,
+    probe: &HttpProbe,
+    url: Url<'_>,
+) -> Result<(SocketAddr, HttpProbe), Reason> {
+    let refused = |why: &str| {
+        let Url {
+            scheme, authority, ..
+        } = url;
+        Reason::new(format!("redirects to {scheme}://{authority}, {why}"))
+    };
+    let to_tls = url.scheme.eq_ignore_ascii_case("https");
+    if probe.tls.is_some() && !to_tls {
+        return Err(refused("which is not encrypted"));
+    }
+    let (name, port) = split_port(url.authority);
+    let port = port.map(str::parse::<u16>).transpose();
+    let is_usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let (Ok(port), true) = (port, !name.is_empty() && name.bytes().all(is_usable)) else {
+        return Err(refused("which is no server"));
+    };
+    let turns_tls = to_tls && probe.tls.is_none();
+    let port = match port {
+        Some(port) => port,
+        // Behind the port of the virtual service the real server may have another one.
+        None if turns_tls => 443,
+        None => target.port(),
+    };
+    let mut next = HttpProbe {
+        path: absolute(url.path),
+        host: url.authority.to_owned(),
+        ..probe.clone()
+    };
+    if to_tls {
+        next.tls = Some(Arc::new(renamed(probe, name)));
+    }
+    next.headers
+        .retain(|header| !header.name.eq_ignore_ascii_case("host"));
+    Ok((SocketAddr::new(target.ip(), port), next))
+}
+
+/// The TLS settings for another name: where it is that of the request it goes along.
+fn renamed(probe: &HttpProbe, name: &str) -> Tls {
+    let given = match host_address(name) {
+        Some(_) => TlsName::Address,
+        None => TlsName::Given(name.to_owned()),
+    };
+    match probe.tls.as_deref() {
+        None => Tls {
+            name: given,
+            ..Tls::default()
+        },
+        Some(tls) => {
+            let own = TlsName::Given(split_port(&probe.host).0.to_owned());
+            let name = if tls.name == own {
+                given
+            } else {
+                tls.name.clone()
+            };
+            Tls {
+                name,
+                ..tls.clone()
+            }
+        }
+    }
+}
+
+/// The probe to go on with at the same name, port and scheme.
+fn same_server(target: SocketAddr, probe: &HttpProbe, location: &str) -> Result<HttpProbe, Reason> {
     let elsewhere = || Reason::new(format!("redirects to {location}, which is another server"));
-    let scheme = if probe.tls { "https" } else { "http" };
+    let scheme = if probe.tls.is_some() { "https" } else { "http" };
     let proxied = split_url(&probe.path);
     if let Some(url) = split_url(location) {
         let same_scheme = match proxied {
@@ -44,7 +140,7 @@ pub(super) fn follow(
     }
     if let Some(rest) = location.strip_prefix("//") {
         let base = proxied.map_or(scheme, |asked| asked.scheme);
-        return follow(target, probe, &format!("{base}://{rest}"));
+        return same_server(target, probe, &format!("{base}://{rest}"));
     }
     if has_scheme(location) {
         return Err(elsewhere());
@@ -96,7 +192,7 @@ fn is_same_server(target: SocketAddr, probe: &HttpProbe, authority: &str) -> boo
     if authority.eq_ignore_ascii_case(&probe.host) {
         return true;
     }
-    let default_port = if probe.tls { 443 } else { 80 };
+    let default_port = if probe.tls.is_some() { 443 } else { 80 };
     let (host, port) = split_port(authority);
     let port = match port {
         None => Some(default_port),
@@ -108,7 +204,7 @@ fn is_same_server(target: SocketAddr, probe: &HttpProbe, authority: &str) -> boo
 }
 
 /// Splits `host:port` or `[v6]:port`; an empty port counts as none.
-pub(in crate::check) fn split_port(authority: &str) -> (&str, Option<&str>) {
+fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             (host, Some(port).filter(|port| !port.is_empty()))
@@ -118,7 +214,7 @@ pub(in crate::check) fn split_port(authority: &str) -> (&str, Option<&str>) {
 }
 
 /// The address a host part stands for, if it is one.
-pub(super) fn host_address(host: &str) -> Option<IpAddr> {
+fn host_address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[')
         .trim_end_matches(']')
         .parse()
@@ -195,15 +291,12 @@ fn without_dots(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::HttpMethod;
 
     fn probe(path: &str, host: &str) -> HttpProbe {
         HttpProbe {
-            tls: false,
-            method: HttpMethod::Get,
             path: path.to_owned(),
             host: host.to_owned(),
-            receive: None,
+            ..HttpProbe::default()
         }
     }
 
@@ -211,7 +304,7 @@ mod tests {
         let target = "192.0.2.7:80".parse().unwrap();
         follow(target, &probe(path, "www.example.com"), location)
             .ok()
-            .map(|probe| probe.path)
+            .map(|(_, probe)| probe.path)
     }
 
     #[test]
@@ -286,5 +379,78 @@ mod tests {
             Some("http://site.example/x")
         );
         assert_eq!(after("http://www.example.com/x"), None);
+    }
+
+    #[test]
+    fn other_names_are_asked_of_the_same_server() {
+        let target: SocketAddr = "192.0.2.7:8080".parse().unwrap();
+        let asked = HttpProbe {
+            redirects: Redirects::Yes,
+            ..probe("/a/b", "www.example.com")
+        };
+        let after = |probe: &HttpProbe, location: &str| {
+            let (target, next) = follow(target, probe, location).ok()?;
+            let tls = next.tls.as_ref().map(|tls| tls.name.clone());
+            Some((target.to_string(), next.host, next.path, tls))
+        };
+        let found = |target: &str, host: &str, path: &str, tls: Option<&str>| {
+            let tls = tls.map(|name| TlsName::Given(name.to_owned()));
+            Some((target.to_owned(), host.to_owned(), path.to_owned(), tls))
+        };
+        for (location, wanted) in [
+            (
+                "c",
+                found("192.0.2.7:8080", "www.example.com", "/a/c", None),
+            ),
+            (
+                "http://other.example/x",
+                found("192.0.2.7:8080", "other.example", "/x", None),
+            ),
+            (
+                "//198.51.100.1/x",
+                found("192.0.2.7:8080", "198.51.100.1", "/x", None),
+            ),
+            (
+                "https://www.example.com",
+                found(
+                    "192.0.2.7:443",
+                    "www.example.com",
+                    "/",
+                    Some("www.example.com"),
+                ),
+            ),
+            (
+                "https://other.example:8443/?q",
+                found(
+                    "192.0.2.7:8443",
+                    "other.example:8443",
+                    "/?q",
+                    Some("other.example"),
+                ),
+            ),
+            ("ftp://other.example/", None),
+            ("http://a@b/", None),
+            ("http:///x", None),
+            ("http://a:99999/", None),
+        ] {
+            assert_eq!(after(&asked, location), wanted, "{location}");
+        }
+        let secure = HttpProbe {
+            tls: Some(Arc::new(Tls {
+                name: TlsName::Given("www.example.com".to_owned()),
+                ..Tls::default()
+            })),
+            ..asked
+        };
+        assert_eq!(after(&secure, "http://www.example.com/"), None);
+        assert_eq!(
+            after(&secure, "https://other.example/"),
+            found(
+                "192.0.2.7:8080",
+                "other.example",
+                "/",
+                Some("other.example")
+            )
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use super::body::{BadChunk, Chunked, Framing, Progress};
+use super::expected::Expected;
 use crate::check::fault::{Bytes, excerpt};
-use crate::check::pattern::{Matcher, TooHard};
 use crate::model::{HttpMethod, Reason};
 
 /// Longest head, interim responses included, in bytes.
@@ -13,12 +13,6 @@ const HEAD_MAX: usize = 16 * 1024;
 
 /// Most header lines of one head.
 const HEADERS_MAX: usize = 100;
-
-/// Bytes of the body in which the expected text is searched. Nothing beyond is read.
-const BODY_MAX: usize = 256 * 1024;
-
-/// The same for patterns that backtrack, whose cost grows faster than the text.
-const BODY_MAX_BACKTRACKING: usize = 32 * 1024;
 
 /// Up to this length the body is searched whenever it grows; beyond, whenever it has
 /// grown by an eighth, so that a server that sends single bytes costs no more than one
@@ -35,7 +29,7 @@ const LOCATION_MAX: usize = 2048;
 /// What came of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// 2xx, with the expected text if one is expected.
+    /// All that is expected.
     Up,
     /// Anything else that ends the check.
     Down(Reason),
@@ -50,8 +44,7 @@ pub enum Verdict {
 /// how the bytes are split.
 #[derive(Debug)]
 pub struct Response {
-    method: HttpMethod,
-    matcher: Option<Arc<Matcher>>,
+    expected: Arc<Expected>,
     /// Status code and phrase once the head is complete.
     status: Option<Status>,
     framing: Option<Framing>,
@@ -70,13 +63,22 @@ struct Status {
     phrase: String,
 }
 
+impl Status {
+    fn line(&self) -> String {
+        let Self { code, phrase } = self;
+        if phrase.is_empty() {
+            format!("HTTP status {code}")
+        } else {
+            format!("HTTP status {code} {phrase}")
+        }
+    }
+}
+
 impl Response {
-    /// Expects an answer to a request of this method; without a matcher the body does
-    /// not matter.
-    pub fn new(method: HttpMethod, matcher: Option<Arc<Matcher>>) -> Self {
+    /// Nothing has come.
+    pub fn new(expected: Arc<Expected>) -> Self {
         Self {
-            method,
-            matcher,
+            expected,
             status: None,
             framing: None,
             buffer: Vec::new(),
@@ -93,11 +95,7 @@ impl Response {
 
     /// `HTTP status 200 OK`, once the head is complete.
     pub fn status_line(&self) -> String {
-        match &self.status {
-            None => String::new(),
-            Some(Status { code, phrase }) if phrase.is_empty() => format!("HTTP status {code}"),
-            Some(Status { code, phrase }) => format!("HTTP status {code} {phrase}"),
-        }
+        self.status.as_ref().map_or_else(String::new, Status::line)
     }
 
     /// The status code, once the head is complete.
@@ -201,27 +199,39 @@ impl Response {
         if (100..200).contains(&code) && code != 101 {
             return Ok(());
         }
-        self.status = Some(Status {
+        let status = Status {
             code,
             phrase: excerpt(parsed.reason.unwrap_or("").as_bytes(), PHRASE_MAX),
-        });
-        if matches!(code, 301 | 302 | 303 | 307 | 308)
-            && let Some(location) = header(parsed.headers, "location").next()
-        {
-            return Err(redirect(location));
-        }
-        if !(200..300).contains(&code) {
-            return Err(down(self.status_line()));
-        }
-        if self.matcher.is_none() {
-            return Err(Verdict::Up);
-        }
-        self.framing = Some(framing(self.method, code, parsed.headers)?);
+        };
+        let judged = judge_head(&self.expected, &status, parsed.headers)
+            .and_then(|()| framing(self.expected.method, code, parsed.headers));
+        self.status = Some(status);
+        self.framing = Some(judged?);
         Ok(())
     }
 
+    /// The head has come by other means than [`Response::feed`]; the body follows there,
+    /// without framing, until [`Response::end`].
+    pub fn answered(&mut self, code: u16, headers: &[httparse::Header<'_>]) -> Option<Verdict> {
+        let status = Status {
+            code,
+            phrase: String::new(),
+        };
+        let judged = judge_head(&self.expected, &status, headers);
+        self.status = Some(status);
+        if let Err(verdict) = judged {
+            return Some(verdict);
+        }
+        self.framing = Some(if has_body(self.expected.method, code) {
+            Framing::UntilClose
+        } else {
+            Framing::Length(0)
+        });
+        self.take_body(&[])
+    }
+
     fn take_body(&mut self, bytes: &[u8]) -> Option<Verdict> {
-        let limit = self.body_max();
+        let limit = self.expected.body_max();
         let framing = self.framing.as_mut()?;
         let progress = framing.decode(bytes, &mut self.buffer, limit);
         match progress {
@@ -239,45 +249,21 @@ impl Response {
         }
     }
 
-    fn body_max(&self) -> usize {
-        match &self.matcher {
-            Some(matcher) if !matcher.is_linear() => BODY_MAX_BACKTRACKING,
-            _ => BODY_MAX,
-        }
-    }
-
-    /// Verdict on the beginning of a body, if a match in it is one in the whole.
+    /// Verdict on the beginning of a body, if it is one on the whole.
     fn early_match(&mut self) -> Option<Verdict> {
-        let matcher = self.matcher.as_ref()?;
-        if self.framing.is_none() || !matcher.is_growing() || self.searched == self.buffer.len() {
+        let nothing_new = self.framing.is_none() || self.searched == self.buffer.len();
+        if nothing_new || !self.expected.decides_early() {
             return None;
         }
         self.searched = self.buffer.len();
-        let found = matcher.is_match(&self.buffer) == Ok(true);
-        found.then_some(Verdict::Up)
+        let code = self.code().unwrap_or(0);
+        self.expected.early(&self.buffer, code).map(verdict)
     }
 
     /// Verdict on the body, which is complete or as long as is looked at.
     fn complete(&self) -> Verdict {
-        let Some(matcher) = &self.matcher else {
-            return Verdict::Up;
-        };
-        match matcher.is_match(&self.buffer) {
-            Ok(true) => Verdict::Up,
-            Ok(false) => {
-                let code = self.status.as_ref().map_or(0, |status| status.code);
-                let part = if self.buffer.len() >= self.body_max() {
-                    format!(" in its first {} bytes", self.buffer.len())
-                } else {
-                    String::new()
-                };
-                down(format!(
-                    "HTTP {code}, but the body does not match \"{}\"{part}",
-                    matcher.source()
-                ))
-            }
-            Err(error @ TooHard) => down(error.to_string()),
-        }
+        let code = self.code().unwrap_or(0);
+        verdict(self.expected.body(&self.buffer, code))
     }
 
     fn stopped(&self) -> Verdict {
@@ -308,13 +294,44 @@ fn is_foreign(buffer: &[u8]) -> bool {
     line_is_known && !buffer.starts_with(b"HTTP/")
 }
 
-/// How the body of a 2xx answer ends. `Transfer-Encoding` overrides `Content-Length`.
+/// Decides on a head what can be decided; an error is a verdict.
+fn judge_head(
+    expected: &Expected,
+    status: &Status,
+    headers: &[httparse::Header<'_>],
+) -> Result<(), Verdict> {
+    if !expected.accepts(status.code) {
+        let is_redirect = matches!(status.code, 301 | 302 | 303 | 307 | 308);
+        let location = header(headers, "location").next();
+        return Err(match location.filter(|_| is_redirect && expected.follows) {
+            Some(location) => redirect(location),
+            None => down(status.line()),
+        });
+    }
+    expected.head(headers).map_err(Verdict::Down)?;
+    if expected.wants_body() {
+        Ok(())
+    } else {
+        Err(Verdict::Up)
+    }
+}
+
+/// Whether an answer has a body (RFC 9112 §6.3).
+fn has_body(method: HttpMethod, code: u16) -> bool {
+    method != HttpMethod::Head && !matches!(code, 204 | 205 | 304)
+}
+
+fn verdict(judged: Result<(), Reason>) -> Verdict {
+    judged.map_or_else(Verdict::Down, |()| Verdict::Up)
+}
+
+/// How the body of an answer ends. `Transfer-Encoding` overrides `Content-Length`.
 fn framing(
     method: HttpMethod,
     code: u16,
     headers: &[httparse::Header<'_>],
 ) -> Result<Framing, Verdict> {
-    if method == HttpMethod::Head || matches!(code, 204 | 205) {
+    if !has_body(method, code) {
         return Ok(Framing::Length(0));
     }
     if let Some(coding) = header(headers, "transfer-encoding").last() {

@@ -3,12 +3,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
+use super::expected::Expected;
 use super::response::{Response, Verdict};
 use crate::check::trace::Trace;
 use crate::model::{HttpMethod, HttpProbe, Outcome, Reason, Report};
@@ -17,14 +19,13 @@ use crate::model::{HttpMethod, HttpProbe, Outcome, Reason, Report};
 /// `timeout` has passed.
 pub async fn run(target: SocketAddr, host: &str, path: &str, timeout: Duration) -> Report {
     let mut trace = Trace::new(timeout);
-    let request = super::request(&HttpProbe {
-        tls: false,
-        method: HttpMethod::Get,
+    let (request, _shown) = super::request::wire(&HttpProbe {
         path: path.to_owned(),
         host: host.to_owned(),
-        receive: None,
+        ..HttpProbe::default()
     });
-    let mut response = Response::new(HttpMethod::Get, None);
+    let expected = Arc::new(Expected::plain(HttpMethod::Get, None));
+    let mut response = Response::new(expected);
     let deadline = trace.deadline();
     let conversation = converse(target, &request, &mut response, &mut trace);
     let ended = timeout_at(deadline, conversation).await;

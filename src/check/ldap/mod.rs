@@ -29,7 +29,7 @@ const QUOTED: usize = 300;
 
 pub(super) async fn run(route: Route<'_>, probe: &LdapProbe, timeout: Duration) -> Report {
     match Conversation::new(probe) {
-        Ok(conversation) => dialogue::run(route, probe.tls, conversation, timeout).await,
+        Ok(conversation) => dialogue::run(route, probe.tls.as_deref(), conversation, timeout).await,
         Err(fault) => Trace::new(timeout).report(Outcome::Inconclusive(fault), ""),
     }
 }

@@ -11,7 +11,7 @@ const WEB: &str = "ou=web,dc=example,dc=com";
 
 fn probe(receive: Option<&str>) -> LdapProbe {
     LdapProbe {
-        tls: false,
+        tls: None,
         bind: Some(Login {
             name: "cn=monitor".to_owned(),
             password: Secret::new("secret"),

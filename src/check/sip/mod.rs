@@ -217,7 +217,7 @@ pub(super) async fn run(route: Route<'_>, probe: &SipProbe, timeout: Duration) -
     let options = Options::new(&user, probe.transport, random);
     match probe.transport {
         Transport::Udp => datagram::run(route, options, timeout).await,
-        Transport::Tcp => dialogue::run(route, false, options, timeout).await,
+        Transport::Tcp => dialogue::run(route, None, options, timeout).await,
     }
 }
 

@@ -27,18 +27,18 @@ const QUOTED: usize = 300;
 pub(super) async fn run(route: Route<'_>, probe: &SqlProbe, timeout: Duration) -> Report {
     let unusable = match probe.database {
         Database::Mysql => match mysql::Conversation::new(probe) {
-            Ok(conversation) => return dialogue::run(route, false, conversation, timeout).await,
+            Ok(conversation) => return dialogue::run(route, None, conversation, timeout).await,
             Err(reason) => Outcome::Down(reason),
         },
         Database::Pgsql => match nonce().map(|nonce| pgsql::Conversation::new(probe, nonce)) {
             Ok(Ok(conversation)) => {
-                return dialogue::run(route, false, conversation, timeout).await;
+                return dialogue::run(route, None, conversation, timeout).await;
             }
             Ok(Err(reason)) => Outcome::Down(reason),
             Err(fault) => Outcome::Inconclusive(fault),
         },
         Database::Oracle => match oracle::Conversation::new(probe) {
-            Ok(conversation) => return dialogue::run(route, false, conversation, timeout).await,
+            Ok(conversation) => return dialogue::run(route, None, conversation, timeout).await,
             Err(reason) => Outcome::Down(reason),
         },
     };

@@ -16,12 +16,18 @@ fn smtp() -> ProbeKind {
 
 fn pop(tls: bool) -> ProbeKind {
     let login = Some(login());
-    ProbeKind::Pop(PopProbe { tls, login })
+    ProbeKind::Pop(PopProbe {
+        tls: tls.then(Arc::default),
+        login,
+    })
 }
 
 fn imap(tls: bool) -> ProbeKind {
     let login = Some(login());
-    ProbeKind::Imap(ImapProbe { tls, login })
+    ProbeKind::Imap(ImapProbe {
+        tls: tls.then(Arc::default),
+        login,
+    })
 }
 
 fn ftp() -> ProbeKind {

@@ -1,4 +1,4 @@
-//! The kernel's table as text: `ipvsadm -Ln` byte for byte, JSON and YAML. Pure.
+//! The kernel's table as text: `ipvsadm -Ln` byte for byte. Pure.
 //!
 //! The formats are those of `ipvsadm` 1.31, taken from its output; the files under
 //! `tests/golden/ipvsadm` are the witnesses. It differs in three points, on purpose:
@@ -9,13 +9,12 @@
 //!   where `ipvsadm` leaves them in an order that depends on the kernel's hash table;
 //! - the cache bypass, which no tool can configure, is shown as `Bypass`.
 
-mod document;
 mod number;
 mod order;
 mod text;
 
-pub use document::{Document, json, yaml};
-pub use text::Listing;
+pub use text::{Listing, Names};
+pub(super) use text::{cut, place, protocol, sort_destinations, sort_services};
 
 /// What a listing shows of each service and destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,16 +7,52 @@ use super::number::Figure;
 use super::order;
 use super::{Mode, Options};
 use crate::model::{
-    Checksum, Counters, Family, Forwarding, Info, ObservedDestination, ObservedService,
-    ObservedTable, PortAddress, Service, ServiceKey, Tunnel,
+    Checksum, Counters, DestinationKey, Family, Forwarding, Info, ObservedDestination,
+    ObservedService, ObservedTable, PortAddress, Protocol, Service, ServiceKey, Tunnel,
 };
 
-/// A table that prints itself as `ipvsadm -Ln` would.
-#[derive(Debug, Clone, Copy)]
+/// Where host and service names come from, for a listing that shows them.
+pub trait Names {
+    /// The name of a host.
+    fn host(&self, address: IpAddr) -> Option<&str>;
+    /// The name of a port; 0 has none.
+    fn port(&self, port: u16, protocol: Protocol) -> Option<String>;
+}
+
+/// No name for anything: numbers.
+struct Numbers;
+
+impl Names for Numbers {
+    fn host(&self, _: IpAddr) -> Option<&str> {
+        None
+    }
+
+    fn port(&self, _: u16, _: Protocol) -> Option<String> {
+        None
+    }
+}
+
+/// Columns that an IPv4 address or host name with its port may take.
+const MAX_PLACE: usize = 28;
+
+/// A table that prints itself as `ipvsadm -Ln` would, or `ipvsadm -L` when it knows names.
+#[derive(Clone, Copy)]
 pub struct Listing<'a> {
     info: Option<&'a Info>,
     table: &'a ObservedTable,
     options: Options,
+    names: &'a dyn Names,
+    order: Option<&'a [(ServiceKey, Vec<DestinationKey>)]>,
+}
+
+impl fmt::Debug for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing")
+            .field("info", &self.info)
+            .field("table", &self.table)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Listing<'a> {
@@ -27,7 +63,22 @@ impl<'a> Listing<'a> {
             info,
             table,
             options,
+            names: &Numbers,
+            order: None,
         }
+    }
+
+    /// With names where there are any.
+    #[must_use]
+    pub fn named(self, names: &'a dyn Names) -> Self {
+        Self { names, ..self }
+    }
+
+    /// In this order, as far as it goes; what it does not name is left out.
+    #[must_use]
+    pub fn in_order(self, order: &'a [(ServiceKey, Vec<DestinationKey>)]) -> Self {
+        let order = Some(order);
+        Self { order, ..self }
     }
 }
 
@@ -42,12 +93,27 @@ impl fmt::Display for Listing<'_> {
             )?;
         }
         f.write_str(headers(self.options.mode))?;
+        if let Some(order) = self.order {
+            for (key, destinations) in order {
+                let Some(service) = self.table.get(key) else {
+                    continue;
+                };
+                let found = |key| service.destinations.get(key);
+                let destinations = destinations.iter().filter_map(found);
+                self.service(f, key, service, destinations.collect())?;
+            }
+            return Ok(());
+        }
         let mut services: Vec<_> = self.table.iter().collect();
         if self.options.sort {
-            order::sort(&mut services, |(key, _)| order::service_words(key));
+            sort_services(&mut services);
         }
         for (key, service) in services {
-            self.service(f, key, service)?;
+            let mut destinations: Vec<_> = service.destinations.values().collect();
+            if self.options.sort {
+                sort_destinations(&mut destinations);
+            }
+            self.service(f, key, service, destinations)?;
         }
         Ok(())
     }
@@ -59,8 +125,9 @@ impl Listing<'_> {
         f: &mut fmt::Formatter<'_>,
         key: &ServiceKey,
         observed: &ObservedService,
+        destinations: Vec<&ObservedDestination>,
     ) -> fmt::Result {
-        let name = service_name(key);
+        let name = self.service_name(key);
         match self.options.mode {
             Mode::Stats => {
                 write!(f, "{name:<33}")?;
@@ -76,22 +143,50 @@ impl Listing<'_> {
             }
         }
         f.write_str("\n")?;
-        let mut destinations: Vec<_> = observed.destinations.values().collect();
-        if self.options.sort {
-            order::sort(&mut destinations, |observed| {
-                order::destination_words(&observed.destination.key)
-            });
-        }
+        // A mark has no protocol that could name the ports of its servers.
+        let protocol = protocol(key);
         for destination in destinations {
-            self.destination(f, destination)?;
+            self.destination(f, destination, protocol)?;
         }
         Ok(())
+    }
+
+    fn service_name(&self, key: &ServiceKey) -> String {
+        match key {
+            ServiceKey::Address {
+                protocol,
+                address,
+                port,
+            } => {
+                let place = self.place(*address, *port, Some(*protocol));
+                let protocol = protocol.name().to_ascii_uppercase();
+                format!("{protocol:<4} {place}")
+            }
+            // `ipvsadm` prints the mark as a signed number.
+            ServiceKey::Mark { family, mark } => {
+                let suffix = match family {
+                    Family::V4 => "",
+                    Family::V6 => " IPv6",
+                };
+                format!("FWM  {}{suffix}", mark.cast_signed())
+            }
+        }
+    }
+
+    /// Cut to its column when it is IPv4, as in `ipvsadm`.
+    fn place(&self, address: IpAddr, port: u16, protocol: Option<Protocol>) -> String {
+        let mut place = place(self.names, address, port, protocol);
+        if address.is_ipv4() {
+            place.truncate(cut(&place, MAX_PLACE).len());
+        }
+        place
     }
 
     fn destination(
         &self,
         f: &mut fmt::Formatter<'_>,
         observed: &ObservedDestination,
+        protocol: Option<Protocol>,
     ) -> fmt::Result {
         let ObservedDestination {
             destination,
@@ -100,7 +195,7 @@ impl Listing<'_> {
             persistent,
             counters,
         } = observed;
-        let name = numeric(destination.key.address, destination.key.port);
+        let name = self.place(destination.key.address, destination.key.port, protocol);
         write!(f, "  -> {name:<28}")?;
         match self.options.mode {
             Mode::Table => {
@@ -176,30 +271,62 @@ fn headers(mode: Mode) -> &'static str {
     }
 }
 
-fn service_name(key: &ServiceKey) -> String {
+/// As many whole characters as fit into so many bytes.
+pub(in crate::cli) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Services in the order of `ipvsadm`.
+pub(in crate::cli) fn sort_services(services: &mut [(&ServiceKey, &ObservedService)]) {
+    order::sort(services, |(key, _)| order::service_words(key));
+}
+
+/// Destinations in the order of `ipvsadm`.
+pub(in crate::cli) fn sort_destinations(destinations: &mut [&ObservedDestination]) {
+    order::sort(destinations, |observed| {
+        order::destination_words(&observed.destination.key)
+    });
+}
+
+/// Protocol of a service with an address.
+pub(in crate::cli) fn protocol(key: &ServiceKey) -> Option<Protocol> {
     match key {
-        ServiceKey::Address {
-            protocol,
-            address,
-            port,
-        } => {
-            let protocol = protocol.name().to_ascii_uppercase();
-            format!("{protocol:<4} {}", numeric(*address, *port))
-        }
-        // `ipvsadm` prints the mark as a signed number.
-        ServiceKey::Mark { family, mark } => {
-            let suffix = match family {
-                Family::V4 => "",
-                Family::V6 => " IPv6",
-            };
-            format!("FWM  {}{suffix}", mark.cast_signed())
+        ServiceKey::Address { protocol, .. } => Some(*protocol),
+        ServiceKey::Mark { .. } => None,
+    }
+}
+
+/// Address and port by their names, as far as they have some.
+pub(in crate::cli) fn place(
+    names: &dyn Names,
+    address: IpAddr,
+    port: u16,
+    protocol: Option<Protocol>,
+) -> String {
+    let service = protocol.and_then(|protocol| names.port(port, protocol));
+    let host = names.host(address);
+    if host.is_none() && service.is_none() {
+        return numeric(address, port);
+    }
+    let service = service.unwrap_or_else(|| port.to_string());
+    match (host, address) {
+        (Some(host), IpAddr::V4(_)) => format!("{host}:{service}"),
+        (Some(host), IpAddr::V6(_)) => format!("[{host}]:{service}"),
+        (None, address) => {
+            let mut place = numeric(address, port);
+            place.truncate(place.rfind(':').map_or(0, |colon| colon + 1));
+            place + &service
         }
     }
 }
 
 /// Address and port in the C library's form, which differs from the standard library's
 /// for IPv4-compatible addresses: `::192.0.2.1`.
-fn numeric(address: IpAddr, port: u16) -> String {
+pub(in crate::cli) fn numeric(address: IpAddr, port: u16) -> String {
     if let IpAddr::V6(v6) = address
         && let [0, 0, 0, 0, 0, 0, high, low] = v6.segments()
         && high != 0

@@ -5,13 +5,13 @@ pub(super) mod keys;
 
 use super::collection::List;
 use super::read::{Marked, OptionalKey as _};
-use super::value::{Number, Text, Word};
+use super::value::{AbsolutePath, Number, Text, Word};
 use crate::config::ldirectord::Parsed;
 use crate::config::ldirectord::builder::{Builder, Extras, Server, Written};
 use crate::config::source::{Context, Span};
 use crate::model::Family;
 
-use keys::{CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceEntry};
+use keys::{CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceEntry, TlsEntry};
 pub(super) use keys::{GlobalsEntry, ServicesEntry};
 
 /// The services of a file, to be resolved.
@@ -88,6 +88,20 @@ impl Setter<'_, '_> {
         }
     }
 
+    /// For directives that may stand several times.
+    fn list<const MAX: usize>(&mut self, name: &'static str, key: Option<&List<Text, 0, MAX>>) {
+        for text in key.into_iter().flat_map(List::given) {
+            self.quoted(name, Some(text));
+        }
+    }
+
+    fn path(&mut self, name: &'static str, key: Option<&Marked<AbsolutePath>>) {
+        if let Some(path) = key {
+            let text = format!("\"{}\"", path.value.0.display());
+            self.put(name, &text, path.span);
+        }
+    }
+
     fn command<const MAX: usize>(&mut self, key: Option<&Marked<List<Text, 1, MAX>>>) {
         if let Some(key) = key {
             let words: Vec<String> = key
@@ -147,6 +161,21 @@ fn port(word: &Marked<Word>) -> Written<'_> {
     }
 }
 
+/// Sets what globals and services have in common about standing and weight: the keys of
+/// both entries are the same, their types are not.
+macro_rules! set_policy {
+    ($set:ident, $entry:ident) => {
+        $set.number("fall", $entry.fall.given());
+        $set.number("rise", $entry.rise.given());
+        $set.number("fastinterval", $entry.fast_interval_s.given());
+        $set.number("slowstart", $entry.slow_start_s.given());
+        $set.word("flapdamping", $entry.flap_damping.given());
+        $set.number("floor", $entry.floor_percent.given());
+        $set.switch("responseweight", $entry.response_weight.given());
+        $set.switch("externalweight", $entry.external_weight.given());
+    };
+}
+
 fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry) {
     let mut set = Setter { builder, cx };
     set.number("checktimeout", entry.check_timeout_s.given());
@@ -156,14 +185,12 @@ fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry
         set.builder.ping_attempts(attempts.u32());
     }
     set.number("failurecount", entry.failure_count.given());
+    set_policy!(set, entry);
     set.fallback(Family::V4, entry.fallback.given());
     set.fallback(Family::V6, entry.fallback6.given());
     set.command(entry.fallback_command.given());
     set.switch("autoreload", entry.autoreload.given());
-    if let Some(path) = entry.callback.given() {
-        let text = format!("\"{}\"", path.value.0.display());
-        set.put("callback", &text, path.span);
-    }
+    set.path("callback", entry.callback.given());
     if let Some(log) = entry.log.given() {
         if log.value.file.is_some() == log.value.syslog.is_some() {
             set.cx
@@ -208,6 +235,7 @@ fn set_service(builder: &mut Builder, cx: &mut Context<'_>, entry: &ServiceEntry
     set.switch("quiescent", entry.quiescent.given());
     set.switch("cleanstop", entry.clean_stop.given());
     set.number("failurecount", entry.failure_count.given());
+    set_policy!(set, entry);
     set.fallback(Family::V4, entry.fallback.given());
     set.command(entry.fallback_command.given());
     set.quoted("monitorfile", entry.monitor_file.given());
@@ -227,6 +255,8 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.word("checktype", check.r#type.given());
     set.text("service", check.service.given());
     set.number("checkport", check.port.given());
+    set.number("agentcheck", check.agent_port.given());
+    set.number("agentinterval", check.agent_interval_s.given());
     set.number("checktimeout", check.check_timeout_s.given());
     set.number("negotiatetimeout", check.negotiate_timeout_s.given());
     if let Some(interval) = check.interval_s.value() {
@@ -239,6 +269,10 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.quoted("request", check.request.given());
     set.quoted("receive", check.receive.given());
     set.text("httpmethod", check.http_method.given());
+    set_http(set, check);
+    if let Some(tls) = check.tls.value() {
+        set_tls(set, tls);
+    }
     set.text("virtualhost", check.virtual_host.given());
     set.quoted("login", check.login.given());
     set.quoted("passwd", check.password.given());
@@ -260,6 +294,28 @@ fn set_check(set: &mut Setter<'_, '_>, check: &CheckEntry) {
     set.text("checkinterface", check.interface.given());
     set.number("checkmark", check.mark.given());
     set.number("proxyprotocol", check.proxy_protocol.given());
+}
+
+fn set_http(set: &mut Setter<'_, '_>, check: &CheckEntry) {
+    set.word("status", check.status.given());
+    set.text("redirects", check.redirects.given());
+    set.list("requestheader", check.request_headers.value());
+    set.quoted("requestbody", check.request_body.given());
+    set.list("expectheader", check.expect_headers.value());
+    set.list("json", check.json.value());
+    set.switch("invert", check.invert.given());
+    set.text("httpauth", check.http_auth.given());
+    set.word("httpversion", check.http_version.given());
+}
+
+fn set_tls(set: &mut Setter<'_, '_>, tls: &TlsEntry) {
+    set.switch("tlsverify", tls.verify.given());
+    set.path("tlsca", tls.ca.given());
+    set.text("tlsname", tls.name.given());
+    set.path("tlscert", tls.certificate.given());
+    set.path("tlskey", tls.key.given());
+    set.word("tlsmin", tls.min_version.given());
+    set.number("tlsexpiry", tls.expiry_days.given());
 }
 
 fn set_real(set: &mut Setter<'_, '_>, real: &RealEntry) {

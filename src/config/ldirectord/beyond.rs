@@ -161,7 +161,9 @@ pub(super) fn refuse(
     settings: &CheckSettings,
     key: &ServiceKey,
 ) {
-    refuse_way(cx, &options.beyond, speaks(settings, key));
+    let speaks = speaks(settings, key);
+    let has_agent = settings.agent.is_some() && settings.kind != CheckType::Off;
+    refuse_way(cx, &options.beyond, speaks, has_agent);
     let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
     let spoken = if negotiates {
         settings.service.name()
@@ -213,8 +215,9 @@ pub(super) fn refuse(
     }
 }
 
-fn refuse_way(cx: &mut Context<'_>, beyond: &Beyond, speaks: Speaks) {
+fn refuse_way(cx: &mut Context<'_>, beyond: &Beyond, speaks: Speaks, has_agent: bool) {
     let why = match speaks {
+        _ if has_agent => None,
         Speaks::Nothing => Some("nothing is contacted here"),
         Speaks::Program => Some("an external program opens its own connections"),
         Speaks::Ping | Speaks::Udp | Speaks::Tcp => None,

@@ -11,12 +11,20 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 60] = [
+pub(super) const DIRECTIVES: &[(&str, Place)] = &[
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
     ("checkcount", Both),
     ("failurecount", Both),
+    ("fall", Both),
+    ("rise", Both),
+    ("fastinterval", Both),
+    ("slowstart", Both),
+    ("flapdamping", Both),
+    ("floor", Both),
+    ("responseweight", Both),
+    ("externalweight", Both),
     ("autoreload", Global),
     ("callback", Global),
     ("fallback", Both),
@@ -44,6 +52,8 @@ pub(super) const DIRECTIVES: [(&str, Place); 60] = [
     ("service", Section),
     ("checkcommand", Section),
     ("checkport", Section),
+    ("agentcheck", Section),
+    ("agentinterval", Section),
     ("request", Section),
     ("receive", Section),
     ("httpmethod", Section),
@@ -62,7 +72,22 @@ pub(super) const DIRECTIVES: [(&str, Place); 60] = [
     ("monitorfile", Section),
     ("servicename", Section),
     ("comment", Section),
-    // of our own, for checks
+    ("status", Section),
+    ("redirects", Section),
+    ("requestheader", Section),
+    ("requestbody", Section),
+    ("expectheader", Section),
+    ("json", Section),
+    ("invert", Section),
+    ("httpauth", Section),
+    ("httpversion", Section),
+    ("tlsverify", Section),
+    ("tlsca", Section),
+    ("tlsname", Section),
+    ("tlscert", Section),
+    ("tlskey", Section),
+    ("tlsmin", Section),
+    ("tlsexpiry", Section),
     ("checksource", Section),
     ("checkinterface", Section),
     ("checkmark", Section),
@@ -77,8 +102,34 @@ pub(super) const DIRECTIVES: [(&str, Place); 60] = [
 ];
 
 /// Those that ldirectord 4.12 does not know.
-const BEYOND: [&str; 9] = [
+const BEYOND: &[&str] = &[
     "enforceweights",
+    "fall",
+    "rise",
+    "fastinterval",
+    "slowstart",
+    "flapdamping",
+    "floor",
+    "responseweight",
+    "externalweight",
+    "agentcheck",
+    "agentinterval",
+    "status",
+    "redirects",
+    "requestheader",
+    "requestbody",
+    "expectheader",
+    "json",
+    "invert",
+    "httpauth",
+    "httpversion",
+    "tlsverify",
+    "tlsca",
+    "tlsname",
+    "tlscert",
+    "tlskey",
+    "tlsmin",
+    "tlsexpiry",
     "checksource",
     "checkinterface",
     "checkmark",
@@ -89,8 +140,8 @@ const BEYOND: [&str; 9] = [
     "expect",
 ];
 
-/// Those that may stand several times in one section.
-const REPEATABLE: [&str; 2] = ["send", "expect"];
+/// Directives that add to what was set before by themselves.
+const REPEATED: [&str; 5] = ["requestheader", "expectheader", "json", "send", "expect"];
 
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];
@@ -109,8 +160,8 @@ pub(super) fn is_beyond(name: &str) -> bool {
 }
 
 /// Whether a directive may stand several times in one section.
-pub(super) fn is_repeatable(name: &str) -> bool {
-    REPEATABLE.contains(&name)
+pub(super) fn is_repeated(name: &str) -> bool {
+    REPEATED.contains(&name)
 }
 
 /// Whether anything may stand in a directive's value.

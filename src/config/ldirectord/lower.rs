@@ -9,7 +9,7 @@ use crate::config::effective::{CheckSettings, CheckType, Exchange, RealCheck, Se
 use crate::config::names::{Host, Names, ends_in_a_number, inet_aton};
 use crate::model::{
     Check, ExternalProbe, Family, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind,
-    Protocol, ServiceKey, SimpleTcpProbe,
+    Protocol, ServiceKey, SimpleTcpProbe, Way,
 };
 
 /// One real server of a service.
@@ -81,6 +81,30 @@ pub(super) fn check(
         method,
         interval: settings.interval,
     })))
+}
+
+/// The check of its agent; none for a server that is never used.
+pub(super) fn agent(
+    settings: &CheckSettings,
+    target: &Target<'_>,
+    check: &RealCheck,
+) -> Option<Arc<Check>> {
+    let agent = settings.agent.filter(|_| *check != RealCheck::Off)?;
+    // It leaves as the other checks do, but the PROXY header is the service's, not the agent's.
+    let way = settings.way.as_deref().map(|way| Way {
+        proxy: None,
+        ..way.clone()
+    });
+    let probe = Probe {
+        kind: ProbeKind::Agent,
+        timeout: settings.check_timeout,
+        way: way.filter(|way| *way != Way::default()).map(Arc::new),
+    };
+    Some(Arc::new(Check {
+        target: SocketAddr::new(target.address, agent.port),
+        method: Method::Single(probe),
+        interval: agent.interval,
+    }))
 }
 
 /// Port that checks contact: the one set for checks, the real server's own, the usual
@@ -234,8 +258,12 @@ fn http(
     request: &str,
     receive: Option<Pattern>,
 ) -> Result<(SocketAddr, ProbeKind), Problem> {
-    let tls = settings.service == ServiceType::HTTPS;
-    let scheme = if tls { "/https://" } else { "/http://" };
+    let tls = settings.tls_client.clone();
+    let scheme = if tls.is_some() {
+        "/https://"
+    } else {
+        "/http://"
+    };
     let has_url = target.exchange.is_some() && request.starts_with(scheme);
     let (address, path) = if has_url {
         url_target(target, names, &request[1..])?
@@ -248,12 +276,30 @@ fn http(
         .unwrap_or_else(|| Host::Address(target.address).to_string());
     let probe = HttpProbe {
         tls,
-        method: settings.http_method,
         path,
         host,
         receive,
+        ..wanted(settings)
     };
     Ok((address, ProbeKind::Http(probe)))
+}
+
+/// What is the same in all HTTP requests of a service.
+fn wanted(settings: &CheckSettings) -> HttpProbe {
+    let http = &settings.http;
+    HttpProbe {
+        version: http.version,
+        method: settings.http_method,
+        headers: http.headers.clone(),
+        body: http.body.clone(),
+        login: protocol::login(settings).filter(|_| http.basic),
+        statuses: http.statuses.clone(),
+        redirects: http.redirects,
+        expected_headers: http.expected_headers.clone(),
+        invert: http.invert,
+        json: http.json.clone(),
+        ..HttpProbe::default()
+    }
 }
 
 /// A request through the real server as a proxy.
@@ -270,11 +316,10 @@ fn proxy(
         });
     };
     let probe = HttpProbe {
-        tls: false,
-        method: settings.http_method,
         path: format!("http://{}{}", parts.authority, escaped(parts.path)),
         host: parts.authority.to_owned(),
         receive,
+        ..wanted(settings)
     };
     Ok(ProbeKind::Http(probe))
 }

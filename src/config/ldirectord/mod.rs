@@ -32,23 +32,28 @@
 mod address;
 mod beyond;
 pub(in crate::config) mod builder;
+mod demands;
 mod directives;
 mod escape;
 mod global;
+mod http;
 mod line;
 mod lower;
 mod options;
+mod policy;
 mod protocol;
 mod real;
 mod reals;
 mod resolve;
 mod section;
 mod service;
+mod tls;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use directives::{DIRECTIVES, Place, place};
@@ -60,7 +65,17 @@ use value::Value;
 use super::diagnostic::Diagnostic;
 use super::nearest::nearest;
 use super::source::{Context, Report, Source, Span, quoted};
+use super::tls::TlsFile;
 use crate::model::Family;
+
+/// Every directive of the format, in the order of its manual: name, whether it may stand
+/// before the first section, whether it may stand in one. Withdrawn ones are among them.
+pub fn directive_places() -> impl Iterator<Item = (&'static str, bool, bool)> {
+    DIRECTIVES.iter().map(|(name, place)| {
+        let (is_global, is_section) = (*place != Place::Section, *place != Place::Global);
+        (*name, is_global, is_section)
+    })
+}
 
 /// An `ldirectord.cf` taken apart, with what is wrong in it so far.
 #[derive(Debug, Clone)]
@@ -106,6 +121,13 @@ impl Parsed {
     /// useful for finding more mistakes.
     pub fn has_errors(&self) -> bool {
         self.report.has_errors()
+    }
+
+    /// The files that have to be read before [`Parsed::resolve`], once each.
+    pub fn files(&self) -> Vec<TlsFile> {
+        let sections = self.sections.iter();
+        let files = sections.flat_map(|section| section.options.tls.settings.files());
+        files.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Everything in it that ldirectord 4.12 would refuse and this reader takes on purpose,

@@ -1,5 +1,8 @@
 //! Directives that stand both outside and inside sections, and lists of what was set.
 
+use std::net::Ipv6Addr;
+
+use super::policy::PolicyOptions;
 use super::value::Value;
 use crate::config::effective::{Command, Line, Mail, Phase, Phases};
 use crate::config::source::{Context, Span, quoted};
@@ -22,6 +25,9 @@ pub(super) struct Shared {
     pub(super) check_interval: Option<(u32, Span)>,
     pub(super) ping_attempts: Option<u32>,
     pub(super) failure_count: Option<u32>,
+    /// By which of its two names that was set.
+    failure_word: Option<&'static str>,
+    pub(super) policy: PolicyOptions,
     pub(super) fallback_command: Option<Command>,
     pub(super) quiescent: Option<bool>,
     pub(super) clean_stop: Option<bool>,
@@ -61,10 +67,8 @@ impl Shared {
                 let read = value.number(cx, "invalid check count value", 1..=ATTEMPTS_MAX);
                 set(&mut self.ping_attempts, read);
             }
-            "failurecount" => {
-                let read = value.number(cx, "invalid failure count value", 1..=COUNT_MAX);
-                set(&mut self.failure_count, read);
-            }
+            "failurecount" => self.read_fall(cx, value, "failurecount"),
+            "fall" => self.read_fall(cx, value, "fall"),
             "fallbackcommand" => set(&mut self.fallback_command, read_command(cx, value)),
             "quiescent" => set(&mut self.quiescent, value.yes_no(cx)),
             "cleanstop" => set(&mut self.clean_stop, value.yes_no(cx)),
@@ -82,9 +86,20 @@ impl Shared {
                 )
                 .help("write negotiatetimeout=SECONDS, or checktimeout=SECONDS for connect checks");
             }
-            _ => return false,
+            _ => return self.policy.read(cx, value),
         }
         true
+    }
+
+    /// One number with two names, ldirectord's own and the one that goes with `rise`.
+    fn read_fall(&mut self, cx: &mut Context<'_>, value: &Value<'_>, word: &'static str) {
+        if self.failure_word.is_some_and(|known| known != word) {
+            cx.error(value.whole, "fall and failurecount are the same thing")
+                .help("remove one of the two");
+        }
+        self.failure_word = Some(word);
+        let read = value.number(cx, "invalid failure count value", 1..=COUNT_MAX);
+        set(&mut self.failure_count, read);
     }
 
     /// Mail settings, with those of an outer scope where nothing was set.
@@ -116,15 +131,15 @@ pub(super) struct Seen(Vec<(&'static str, u32)>);
 impl Seen {
     /// Notes a directive of the table.
     pub(super) fn note(&mut self, cx: &mut Context<'_>, value: &Value<'_>) {
+        if super::directives::is_repeated(value.name) {
+            return;
+        }
         let Some((name, _)) = super::directives::DIRECTIVES
             .iter()
             .find(|(name, _)| *name == value.name)
         else {
             return;
         };
-        if super::directives::is_repeatable(name) {
-            return;
-        }
         if let Some((_, line)) = self.0.iter_mut().find(|(seen, _)| seen == name) {
             cx.warning(
                 value.whole,
@@ -285,8 +300,16 @@ fn read_phases(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Phases> {
     Some(phases)
 }
 
-/// A host name at the beginning; the rest is ignored.
+/// A host name at the beginning; the rest is ignored. Or an IPv6 address, which ldirectord
+/// takes for a name that ends at its first colon.
 fn read_relay(cx: &mut Context<'_>, value: &Value<'_>) -> Option<String> {
+    let bare = value
+        .text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(value.text).parse::<Ipv6Addr>() {
+        return Some(address.to_string());
+    }
     let length = value
         .text
         .bytes()
@@ -294,7 +317,7 @@ fn read_relay(cx: &mut Context<'_>, value: &Value<'_>) -> Option<String> {
         .count();
     if length == 0 {
         cx.error(value.or_whole(), "invalid SMTP server address")
-            .help("write the relay's host name or IPv4 address without quotes and port");
+            .help("write the relay's host name or address without quotes and port");
         return None;
     }
     value.note_loose(cx, 0, length);

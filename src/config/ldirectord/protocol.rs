@@ -33,17 +33,17 @@ pub(super) fn probe(
         word @ ("smtp" | "submission") => ProbeKind::Smtp(SmtpProbe {
             submission: word == "submission",
         }),
-        word @ ("pop" | "pops") => ProbeKind::Pop(PopProbe {
-            tls: word == "pops",
+        "pop" | "pops" => ProbeKind::Pop(PopProbe {
+            tls: settings.tls_client.clone(),
             login: login(settings),
         }),
-        word @ ("imap" | "imaps") => ProbeKind::Imap(ImapProbe {
-            tls: word == "imaps",
+        "imap" | "imaps" => ProbeKind::Imap(ImapProbe {
+            tls: settings.tls_client.clone(),
             login: login(settings),
         }),
         "nntp" => ProbeKind::Nntp,
-        word @ ("ldap" | "ldaps") => ProbeKind::Ldap(LdapProbe {
-            tls: word == "ldaps",
+        "ldap" | "ldaps" => ProbeKind::Ldap(LdapProbe {
+            tls: settings.tls_client.clone(),
             bind: login(settings).filter(|login| !login.password.expose().is_empty()),
             base: request,
             receive,
@@ -178,7 +178,7 @@ fn dialogue(settings: &CheckSettings, request: &str) -> Result<ProbeKind, Proble
     }))
 }
 
-fn login(settings: &CheckSettings) -> Option<Login> {
+pub(super) fn login(settings: &CheckSettings) -> Option<Login> {
     let name = settings.login.clone()?;
     Some(Login {
         name,

@@ -54,6 +54,7 @@ impl Resolver<'_> {
                     }
                 };
                 self.note_probe(&mut noted, raw, &check);
+                let agent = lower::agent(settings, &target, &check);
                 let destination = self.destination(raw, key, address, port);
                 let host = match &raw.last {
                     Some(_) => Host::Address(address),
@@ -68,6 +69,7 @@ impl Resolver<'_> {
                     destination,
                     exchange: exchange.clone(),
                     check,
+                    agent,
                     line: Line(raw.span.line),
                 });
             }

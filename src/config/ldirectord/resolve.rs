@@ -15,7 +15,7 @@ use crate::config::effective::{
 use crate::config::names::{Name, Names, Wanted};
 use crate::config::source::Context;
 use crate::config::{Accepted, Rejected};
-use crate::model::{Destination, DestinationKey, Family, Protocol, ServiceKey};
+use crate::model::{Destination, DestinationKey, Family, Policy, Protocol, ServiceKey};
 
 impl Parsed {
     /// Every name that needs an answer, once each.
@@ -182,6 +182,7 @@ fn globals(
         check_interval: seconds(shared.check_interval.map_or(10, |(seconds, _)| seconds)),
         ping_attempts: shared.ping_attempts.unwrap_or(1),
         failure_count: shared.failure_count.unwrap_or(1),
+        policy: shared.policy.or(&Policy::default()),
         fallback: fallbacks[0].as_ref().map(|f| f.global.clone()),
         fallback6: fallbacks[1].as_ref().map(|f| f.global.clone()),
         fallback_command: shared.fallback_command.clone(),

@@ -7,8 +7,10 @@ use fancy_regex::{BytesMode, RegexBuilder};
 
 use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
 use super::beyond::Beyond;
-use super::options::{COUNT_MAX, Seen, Shared, set};
+use super::http::HttpOptions;
+use super::options::{COUNT_MAX, SECONDS_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
+use super::tls::TlsOptions;
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
@@ -51,9 +53,14 @@ pub(super) struct SectionOptions {
     pub(super) service: Option<(ServiceType, Span)>,
     pub(super) check_command: Option<(String, Span)>,
     pub(super) check_port: Option<u16>,
+    pub(super) agent_port: Option<u16>,
+    /// In seconds, with the place.
+    pub(super) agent_interval: Option<(u32, Span)>,
     pub(super) request: Option<(String, Span)>,
     pub(super) receive: Option<(Pattern, Span)>,
-    pub(super) http_method: Option<HttpMethod>,
+    pub(super) http_method: Option<(HttpMethod, Span)>,
+    pub(super) http: HttpOptions,
+    pub(super) tls: TlsOptions,
     pub(super) virtual_host: Option<String>,
     pub(super) login: Option<String>,
     pub(super) password: Option<String>,
@@ -194,6 +201,15 @@ impl SectionOptions {
                 set(&mut self.check_command, read.map(|read| (read, value.span)));
             }
             "checkport" => set(&mut self.check_port, read_check_port(cx, value)),
+            "agentcheck" => set(&mut self.agent_port, read_agent_port(cx, value)),
+            "agentinterval" => {
+                let seconds = 1..=SECONDS_MAX;
+                let read = value.number(cx, "invalid agent interval value", seconds);
+                set(
+                    &mut self.agent_interval,
+                    read.map(|read| (read, value.whole)),
+                );
+            }
             "request" => {
                 let read = value.quoted(cx, Some("no request string specified"));
                 set(&mut self.request, read.map(|read| (read, value.span)));
@@ -203,7 +219,10 @@ impl SectionOptions {
                 let pattern = read.and_then(|read| patterns.read(cx, value.span, read));
                 set(&mut self.receive, pattern.map(|read| (read, value.span)));
             }
-            "httpmethod" => set(&mut self.http_method, read_http_method(cx, value)),
+            "httpmethod" => {
+                let read = read_http_method(cx, value);
+                set(&mut self.http_method, read.map(|read| (read, value.whole)));
+            }
             "virtualhost" => set(&mut self.virtual_host, read_virtual_host(cx, value)),
             "login" => set(
                 &mut self.login,
@@ -219,7 +238,7 @@ impl SectionOptions {
             ),
             "secret" => set(&mut self.secret, value.quoted(cx, Some("invalid secret"))),
             "load" => read_load(cx, value),
-            _ => return false,
+            _ => return self.http.read(cx, value, patterns) || self.tls.read(cx, value),
         }
         true
     }
@@ -390,17 +409,24 @@ fn read_check_port(cx: &mut Context<'_>, value: &Value<'_>) -> Option<u16> {
     u16::try_from(port).ok()
 }
 
+fn read_agent_port(cx: &mut Context<'_>, value: &Value<'_>) -> Option<u16> {
+    let message = "agentcheck must be the port of the agent, 1 to 65535";
+    let port = value.number(cx, message, 1..=65535)?;
+    u16::try_from(port).ok()
+}
+
 fn read_http_method(cx: &mut Context<'_>, value: &Value<'_>) -> Option<HttpMethod> {
     let (word, (start, end)) = value.word();
-    let method = if word.eq_ignore_ascii_case("GET") {
-        HttpMethod::Get
-    } else if word.eq_ignore_ascii_case("HEAD") {
-        HttpMethod::Head
-    } else {
-        cx.error(value.or_whole(), "httpmethod must be GET or HEAD")
+    let mut known = HttpMethod::ALL.into_iter();
+    let Some(method) = known.find(|known| word.eq_ignore_ascii_case(known.word())) else {
+        let message = "httpmethod must be GET or HEAD, or POST, PUT or OPTIONS";
+        cx.error(value.or_whole(), message)
             .help("write httpmethod=GET or httpmethod=HEAD");
         return None;
     };
+    if method.takes_body() {
+        cx.beyond(value.span, &format!("httpmethod={}", method.word()));
+    }
     value.note_loose(cx, start, end);
     Some(method)
 }

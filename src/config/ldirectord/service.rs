@@ -3,13 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
+use super::demands;
 use super::resolve::{ResolvedFallback, fallback, fallback_address};
 use super::seconds;
 use super::section::{ProtocolWord, Section};
 use super::{beyond, lower};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{
-    CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType, VirtualService,
+    Agent, CheckSettings, CheckType, Fallback, GlobalFallback, Globals, Line, ServiceType,
+    VirtualService,
 };
 use crate::config::names::{Endpoint, Names};
 use crate::config::source::{Context, Span};
@@ -89,6 +91,7 @@ impl<'a> Resolver<'a> {
             quiescent: shared.quiescent.unwrap_or(self.globals.quiescent),
             clean_stop: shared.clean_stop.unwrap_or(self.globals.clean_stop),
             failure_count: shared.failure_count.unwrap_or(self.globals.failure_count),
+            policy: shared.policy.or(&self.globals.policy),
             mail: shared.mail(&self.globals.mail),
             monitor_file: section.options.monitor_file.clone(),
             service_name: section.options.service_name.clone(),
@@ -297,7 +300,7 @@ impl<'a> Resolver<'a> {
             }
         };
         let kind = options.check_type.unwrap_or(CheckType::Negotiate);
-        let negotiates = matches!(kind, CheckType::Negotiate | CheckType::Combined(_));
+        let negotiates = kind.negotiates();
         let service = options
             .service
             .map_or_else(|| ServiceType::of_port(key.port()), |(service, _)| service);
@@ -308,10 +311,20 @@ impl<'a> Resolver<'a> {
             .request
             .as_ref()
             .map(|(request, _)| request.as_str());
+        let tls_client = (negotiates && service.is_tls()).then(|| {
+            let virtual_host = options.virtual_host.as_deref();
+            options.tls.client(&mut self.cx, self.names, virtual_host)
+        });
         let settings = CheckSettings {
             kind,
             service,
             port: options.check_port,
+            agent: options.agent_port.map(|port| Agent {
+                port,
+                interval: options
+                    .agent_interval
+                    .map_or(interval, |(interval, _)| seconds(interval)),
+            }),
             check_timeout: own_timeout(check, negotiate, globals.check_timeout),
             negotiate_timeout: own_timeout(negotiate, check, globals.negotiate_timeout),
             interval,
@@ -322,7 +335,12 @@ impl<'a> Resolver<'a> {
                 .map_or_else(|| "/bin/true".to_owned(), |(command, _)| command.clone()),
             request: lower::kept_request(service, request.unwrap_or_default()),
             receive: options.receive.as_ref().map(|(receive, _)| receive.clone()),
-            http_method: options.http_method.unwrap_or_default(),
+            http_method: options
+                .http_method
+                .map_or_else(HttpMethod::default, |(m, _)| m),
+            http: options.http.settings.clone(),
+            tls: options.tls.settings.clone(),
+            tls_client,
             virtual_host: options.virtual_host.clone(),
             login: options.login.clone(),
             password: options.password.clone(),
@@ -351,32 +369,29 @@ impl<'a> Resolver<'a> {
     /// Negotiate checks that look at nothing.
     fn note_service(&mut self, section: &Section, service: ServiceType, key: &ServiceKey) {
         let named = section.options.service.map(|(_, span)| span);
-        if service == ServiceType::NONE && named.is_none() {
-            let port = key.port();
-            let why = if port == 0 {
-                "a firewall mark".to_owned()
-            } else {
-                format!("port {port}")
-            };
-            self.cx
-                    .warning(
-                        section.span,
-                        format!("real servers are not checked: no service is known for {why}"),
-                    )
-                    .help("name one with service=, write checktype=connect, or service=none if no check is wanted");
+        if service != ServiceType::NONE || named.is_some() {
+            return;
         }
+        let port = key.port();
+        let why = if port == 0 {
+            "a firewall mark".to_owned()
+        } else {
+            format!("port {port}")
+        };
+        self.cx
+            .warning(
+                section.span,
+                format!("real servers are not checked: no service is known for {why}"),
+            )
+            .help("name one with service=, write checktype=connect, or service=none if no check is wanted");
     }
 
     /// Settings that do not go together.
     fn note_settings(&mut self, section: &Section, settings: &CheckSettings) {
         let options = &section.options;
-        let is_http = [
-            ServiceType::HTTP,
-            ServiceType::HTTPS,
-            ServiceType::HTTP_PROXY,
-        ]
-        .contains(&settings.service);
-        let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
+        let is_http = settings.service.is_http();
+        let negotiates = settings.kind.negotiates();
+        demands::note(&mut self.cx, section, settings);
         if negotiates
             && is_http
             && settings.http_method == HttpMethod::Head
@@ -388,6 +403,13 @@ impl<'a> Resolver<'a> {
                     "an answer to HEAD has no body: receive will never match",
                 )
                 .help("write httpmethod=GET, or remove receive");
+        }
+        if let Some((_, span)) = options.agent_interval
+            && settings.agent.is_none()
+        {
+            self.cx
+                .warning(span, "agentinterval counts only together with agentcheck")
+                .help("add agentcheck=PORT, or remove agentinterval");
         }
         let is_external = matches!(settings.kind, CheckType::External | CheckType::ExternalPerl);
         if let Some((command, span)) = &options.check_command

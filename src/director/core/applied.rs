@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Entry, Failure, Operation, ServiceKey, Table};
+use crate::config::Phase;
+use crate::model::{DestinationKey, Entry, Failure, Operation, ServiceKey, Table};
 
 use super::super::notice::{Change, Notice};
 use super::managed::Managed;
-use super::{Action, Core, Phase};
+use super::{Action, Core, alerts};
 
 /// Why the kernel refused an operation, or a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Core {
                 }
                 let applied = operations.iter().enumerate();
                 let applied = applied.filter(|(index, _)| !failed.contains(index));
-                self.note_applied(applied.map(|(_, operation)| operation));
+                self.note_applied(applied.map(|(_, operation)| operation), now);
             }
             Err(error) => {
                 for operation in operations {
@@ -140,30 +141,66 @@ impl Core {
         }
     }
 
-    fn note_applied<'a>(&mut self, operations: impl Iterator<Item = &'a Operation> + Clone) {
+    fn note_applied<'a>(
+        &mut self,
+        operations: impl Iterator<Item = &'a Operation> + Clone,
+        now: Instant,
+    ) {
         let summary = operations.clone().nth(SUMMARY).is_some();
         let mut untold = 0;
         let table = Arc::make_mut(&mut self.table);
         for operation in operations {
-            follow(table, operation);
             let key = *operation.service();
+            let purged = if self.mails {
+                purged(operation, table)
+            } else {
+                Vec::new()
+            };
             let change = change(
                 operation,
                 self.phase == Phase::Stopping,
                 self.services.get(&key),
+                table.get(&key),
             );
+            follow(table, operation);
             let managed = self.services.get_mut(&key);
-            let (fallback, transition) = match (change.server(), managed) {
+            let (fallback, transition, cause) = match (change.server(), managed) {
                 (Some(server), Some(managed)) => (
                     managed.is_fallback(&server),
                     managed.take_transition(&server),
+                    managed.cause(&server, now),
                 ),
-                _ => (false, None),
+                _ => (false, None, None),
             };
+            if matches!(operation, Operation::DeleteService(_)) && !self.passive.contains(&key) {
+                let stopping = self.phase == Phase::Stopping;
+                let alerts = purged
+                    .into_iter()
+                    .map(|server| Action::Alert(alerts::purged(key, server, stopping, self.phase)));
+                self.actions.extend(alerts);
+                if !self.services.contains_key(&key) {
+                    self.actions.push_back(Action::Gone(key));
+                }
+            } else if let Some(occurrence) = alerts::applied(
+                key,
+                &change,
+                fallback,
+                transition.as_ref(),
+                self.services.get(&key),
+                self.phase,
+            ) {
+                self.actions.push_back(Action::Alert(occurrence));
+            }
             if summary && transition.is_none() {
                 untold += 1;
             } else {
-                let notice = Notice::applied(key, &change, fallback, transition.as_ref());
+                let notice = Notice::applied(
+                    key,
+                    &change,
+                    fallback,
+                    transition.as_ref(),
+                    cause.as_deref(),
+                );
                 self.actions.push_back(Action::Notice(notice));
             }
         }
@@ -174,13 +211,25 @@ impl Core {
 }
 
 /// What an operation is called in the log.
-fn change(operation: &Operation, stopping: bool, managed: Option<&Managed>) -> Change {
+fn change(
+    operation: &Operation,
+    stopping: bool,
+    managed: Option<&Managed>,
+    before: Option<&Entry>,
+) -> Change {
+    let was_used = |server| {
+        let found = before.and_then(|entry| entry.destinations.get(server));
+        found.is_some_and(|found| found.weight > 0)
+    };
     match operation {
         Operation::AddService(..) => Change::ServiceAdded,
         Operation::SetService(..) => Change::ServiceChanged,
         Operation::DeleteService(_) => Change::ServicePurged { stopping },
         Operation::AddDestination(_, d) => Change::ServerAdded(d.key, d.weight),
         Operation::SetDestination(_, d) if d.weight == 0 => Change::ServerQuiesced(d.key),
+        Operation::SetDestination(_, d) if was_used(&d.key) => {
+            Change::ServerWeighed(d.key, d.weight)
+        }
         Operation::SetDestination(_, d) => Change::ServerRestored(d.key, d.weight),
         Operation::DeleteDestination(_, server) => match managed {
             Some(m) if !m.is_fallback(server) && m.positions(server).is_empty() => {
@@ -188,6 +237,16 @@ fn change(operation: &Operation, stopping: bool, managed: Option<&Managed>) -> C
             }
             _ => Change::ServerDeleted(*server),
         },
+    }
+}
+
+/// Servers that leave with their service.
+fn purged(operation: &Operation, table: &Table) -> Vec<DestinationKey> {
+    match operation {
+        Operation::DeleteService(key) => table.get(key).map_or_else(Vec::new, |entry| {
+            entry.destinations.keys().copied().collect()
+        }),
+        _ => Vec::new(),
     }
 }
 

@@ -1,14 +1,31 @@
 //! Which checks run, and who depends on them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::model::{Check, Outcome, ServiceKey};
+use crate::model::{Check, ServiceKey};
 
+use super::super::lane::{CheckResult, Watch};
 use super::CheckId;
 
-/// A real server of a service: the service and the position in its configuration.
-type Dependant = (ServiceKey, usize);
+/// Who depends on a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dependant {
+    pub(super) service: ServiceKey,
+    /// Position of the real server in the configuration.
+    pub(super) index: usize,
+    pub(super) role: Role,
+}
+
+/// What a check is for a real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It decides whether the server is available.
+    Health,
+    /// It asks its agent.
+    Agent,
+}
 
 /// The checks that run. Equal checks are one, whoever asked for them.
 #[derive(Debug, Default)]
@@ -21,7 +38,8 @@ pub(super) struct Checks {
 #[derive(Debug, Default)]
 struct Running {
     dependants: Vec<Dependant>,
-    last: Option<(Outcome, String)>,
+    last: Option<CheckResult>,
+    watch: Watch,
 }
 
 /// What a change of the wanted checks means for the outside.
@@ -53,19 +71,38 @@ impl Checks {
         replaced
     }
 
-    /// Remembers an outcome and says whom it concerns. An outcome of a check that has ended
-    /// concerns nobody.
-    pub(super) fn record(
-        &mut self,
-        id: CheckId,
-        outcome: &Outcome,
-        detail: &str,
-    ) -> Vec<Dependant> {
+    /// Remembers a result and says whom it concerns. A result of a check that has ended
+    /// concerns nobody. What an agent does not mention stays as it said before.
+    pub(super) fn record(&mut self, id: CheckId, result: &mut CheckResult) -> Vec<Dependant> {
         let Some(running) = self.running.get_mut(&id) else {
             return Vec::new();
         };
-        running.last = Some((outcome.clone(), detail.to_owned()));
+        let is_agent = running.dependants.iter().any(|d| d.role == Role::Agent);
+        if let (true, Some(last)) = (is_agent, running.last.take()) {
+            let latest = std::mem::replace(&mut result.advice, last.advice);
+            result.advice.update(&latest);
+        }
+        running.last = Some(result.clone());
         running.dependants.clone()
+    }
+
+    /// Looks at a check in a way. `None` when that is the way it is looked at already.
+    pub(super) fn watch(&mut self, id: CheckId, watch: Watch) -> Option<Watch> {
+        let running = self.running.get_mut(&id)?;
+        let before = std::mem::replace(&mut running.watch, watch);
+        (before != watch).then_some(watch)
+    }
+
+    /// A running check, or all of them, with who depends on it.
+    pub(super) fn dependants(
+        &self,
+        only: Option<CheckId>,
+    ) -> impl Iterator<Item = (CheckId, &[Dependant])> {
+        let range = only.map_or((Bound::Unbounded, Bound::Unbounded), |id| {
+            (Bound::Included(id), Bound::Included(id))
+        });
+        let running = self.running.range(range);
+        running.map(|(id, running)| (*id, running.dependants.as_slice()))
     }
 
     /// Every running check.
@@ -84,10 +121,8 @@ impl Checks {
         self.ids.get(check).copied()
     }
 
-    /// Last outcome of a running check, with the description of a success.
-    pub(super) fn last(&self, check: &Check) -> Option<(&Outcome, &str)> {
-        let running = self.running.get(self.ids.get(check)?)?;
-        let (outcome, detail) = running.last.as_ref()?;
-        Some((outcome, detail))
+    /// Last result of a running check.
+    pub(super) fn last(&self, check: &Check) -> Option<&CheckResult> {
+        self.running.get(self.ids.get(check)?)?.last.as_ref()
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{RealCheck, VirtualService};
-use crate::health::{Event, Machine, Transition};
-use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::config::{self, RealCheck, VirtualService};
+use crate::health::{Event, Limits, Machine, Transition};
+use crate::model::{Advice, Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 use crate::reconcile::{Desired, RealServer, ServiceState, desired};
 
 use super::super::notice::Notice;
+use super::weights::Usage;
 use super::{Action, FIRST_CHECKS, FallbackCommand};
 
 /// A virtual service with the state of its real servers.
@@ -19,6 +20,10 @@ pub(super) struct Managed {
     pub(super) reals: Vec<Real>,
     /// The fallback waits for first checks until then.
     pub(super) hold_until: Option<Instant>,
+    /// When the weights have to be looked at again.
+    pub(super) due: Option<Instant>,
+    /// How many servers the floor kept when that was last told.
+    pub(super) told_kept: usize,
     /// Whether no real server was usable when last planned; `None` before.
     abandoned: Option<bool>,
 }
@@ -28,6 +33,7 @@ pub(super) struct Managed {
 pub(super) struct Real {
     pub(super) machine: Machine,
     pub(super) hand_weight: Option<u32>,
+    pub(super) usage: Usage,
     /// A transition that no message has told of yet.
     untold: Option<Transition>,
 }
@@ -42,6 +48,7 @@ impl Managed {
         now: Instant,
     ) -> Self {
         let abandoned = previous.as_ref().and_then(|previous| previous.abandoned);
+        let told_kept = previous.as_ref().map_or(0, |previous| previous.told_kept);
         let before = previous.as_ref().map(|p| Arc::clone(&p.virtual_service));
         let configured = before.iter().flat_map(|service| &service.reals);
         let states = previous.into_iter().flat_map(|previous| previous.reals);
@@ -59,9 +66,13 @@ impl Managed {
                         if before.destination.weight != wanted.destination.weight {
                             real.hand_weight = None;
                         }
+                        if before.agent != wanted.agent {
+                            real.machine.handle_advice(&Advice::default(), now);
+                            real.usage.forget_agent(wanted.agent.is_some());
+                        }
                         real
                     }
-                    None => Real::new(&wanted.check, wanted.destination.key, observed, now),
+                    None => Real::new(wanted, observed, now),
                 }
             })
             .collect();
@@ -69,6 +80,8 @@ impl Managed {
             virtual_service,
             reals,
             hold_until: None,
+            due: None,
+            told_kept,
             abandoned,
         };
         if managed.is_waiting_for_first_checks() && abandoned != Some(true) {
@@ -91,6 +104,11 @@ impl Managed {
         }
     }
 
+    /// The check of its agent, if a real server has one.
+    pub(super) fn agent(&self, index: usize) -> Option<&Arc<Check>> {
+        self.virtual_service.reals.get(index)?.agent.as_ref()
+    }
+
     pub(super) fn handle_outcome(
         &mut self,
         index: usize,
@@ -98,9 +116,12 @@ impl Managed {
         detail: &str,
         now: Instant,
     ) -> Option<Event> {
-        let limit = self.virtual_service.failure_count;
+        let limits = Limits {
+            rise: self.virtual_service.policy.rise,
+            fall: self.virtual_service.failure_count,
+        };
         let real = self.reals.get_mut(index)?;
-        let event = real.machine.handle_outcome(outcome, detail, limit, now);
+        let event = real.machine.handle_outcome(outcome, detail, limits, now);
         if self.hold_until.is_some() && !self.is_waiting_for_first_checks() {
             self.hold_until = None;
         }
@@ -121,25 +142,40 @@ impl Managed {
 
     /// A transition ends what an operator set by hand, and waits to be told. Once a server
     /// was up, losing it again is no matter of first checks.
-    pub(super) fn note_transition(&mut self, index: usize, transition: Transition) {
+    pub(super) fn note_transition(
+        &mut self,
+        index: usize,
+        transition: Transition,
+        now: Instant,
+    ) -> Option<Notice> {
         if transition.to == Availability::Up {
             self.hold_until = None;
         }
+        let (is_told, notice) = self.note_past(index, &transition, now);
         if let Some(real) = self.reals.get_mut(index) {
             real.hand_weight = None;
-            real.untold = Some(transition);
+            real.untold = is_told.then_some(transition);
         }
+        notice
     }
 
-    /// How the service should look.
-    pub(super) fn desired(&self, readd_quiescent: bool, observed: Option<&Entry>) -> Desired {
+    /// How the service should look, by the last weighing.
+    pub(super) fn desired(
+        &self,
+        readd_quiescent: bool,
+        observed: Option<&Entry>,
+        now: Instant,
+    ) -> Desired {
         let configured = &self.virtual_service.reals;
+        let is_found = |server: &DestinationKey| {
+            observed.is_some_and(|entry| entry.destinations.contains_key(server))
+        };
         let reals: Vec<RealServer> = configured
             .iter()
             .zip(&self.reals)
             .map(|(configured, real)| RealServer {
-                destination: configured.destination,
-                availability: real.machine.availability(),
+                destination: real.destination(configured.destination, now),
+                availability: real.standing(is_found(&configured.destination.key)),
                 hand_weight: real.hand_weight,
             })
             .collect();
@@ -218,14 +254,10 @@ impl Managed {
 }
 
 impl Real {
-    fn new(
-        check: &RealCheck,
-        server: DestinationKey,
-        observed: Option<&Entry>,
-        now: Instant,
-    ) -> Self {
-        let found = observed.and_then(|entry| entry.destinations.get(&server));
-        let machine = match check {
+    fn new(configured: &config::RealServer, observed: Option<&Entry>, now: Instant) -> Self {
+        let server = &configured.destination.key;
+        let found = observed.and_then(|entry| entry.destinations.get(server));
+        let machine = match configured.check {
             RealCheck::Always => Machine::always_up(now),
             RealCheck::Off => Machine::off(now),
             RealCheck::Probe(_) => Machine::unknown(found.is_some_and(|d| d.weight > 0), now),
@@ -233,6 +265,7 @@ impl Real {
         Self {
             machine,
             hand_weight: None,
+            usage: Usage::found(found.is_some() && configured.agent.is_some()),
             untold: None,
         }
     }

@@ -17,6 +17,7 @@
 //! - An operation that the kernel refused makes its service wait (1 s, doubling to 30 s), be
 //!   read again and be planned again. The first refusal is logged, repeats are not.
 
+mod alerts;
 mod applied;
 mod checks;
 mod drift;
@@ -25,6 +26,7 @@ mod reload;
 mod status;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use applied::Refused;
 
@@ -32,14 +34,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Phase};
 use crate::health::Event;
-use crate::model::{Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
+use crate::model::{Advice, Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
 use crate::reconcile;
 
-use super::lane::CheckId;
+use super::alert::Occurrence;
+use super::lane::{CheckId, CheckResult, Watch};
 use super::notice::Notice;
-use checks::Checks;
+use checks::{Checks, Dependant, Role};
 use managed::Managed;
 
 /// How long a service without a usable server waits for its first check results before the
@@ -51,6 +54,8 @@ const FIRST_CHECKS: Duration = Duration::from_secs(1);
 pub enum Action {
     /// Begin a check; its outcomes come back under the id.
     StartCheck(CheckId, Arc<Check>),
+    /// Look at a check more closely, or as usual again.
+    Watch(CheckId, Watch),
     /// End a check.
     StopCheck(CheckId),
     /// Carry out a plan and report it to [`Core::handle_applied`].
@@ -61,6 +66,10 @@ pub enum Action {
     Fallback(FallbackCommand),
     /// Tell the operator.
     Notice(Notice),
+    /// Mail may tell of it.
+    Alert(Occurrence),
+    /// A service that no configuration names has left the kernel.
+    Gone(ServiceKey),
 }
 
 /// A fallback command to run: `COMMAND start|stop ADDRESS:PORT PROTOCOL`.
@@ -74,18 +83,15 @@ pub struct FallbackCommand {
     pub service: ServiceKey,
 }
 
-/// What the director is doing, as it stands in some messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    Stopping,
-}
+/// A start or a reload is over after this, even if the kernel does not do as asked.
+const PHASE_LONGEST: Duration = Duration::from_secs(60);
 
 /// The director's state.
 #[derive(Debug)]
 pub struct Core {
     config: Arc<Config>,
     phase: Phase,
+    phase_since: Instant,
     services: BTreeMap<ServiceKey, Managed>,
     checks: Checks,
     /// What the kernel holds of the services concerned.
@@ -101,6 +107,8 @@ pub struct Core {
     refusals: BTreeMap<ServiceKey, applied::Refusal>,
     /// Services that are being read from the kernel; they are not planned meanwhile.
     unread: BTreeSet<ServiceKey>,
+    /// Whether any configuration so far asked for mail.
+    mails: bool,
     actions: VecDeque<Action>,
 }
 
@@ -109,7 +117,8 @@ impl Core {
     pub fn new(config: Arc<Config>, observed: Table, now: Instant) -> Self {
         let mut core = Self {
             config: Arc::clone(&config),
-            phase: Phase::Running,
+            phase: Phase::Starting,
+            phase_since: now,
             services: BTreeMap::new(),
             checks: Checks::default(),
             table: Arc::default(),
@@ -120,6 +129,7 @@ impl Core {
             generation: 0,
             refusals: BTreeMap::new(),
             unread: BTreeSet::new(),
+            mails: false,
             actions: VecDeque::new(),
         };
         core.adopt(config, observed, now);
@@ -131,15 +141,72 @@ impl Core {
         &self.config
     }
 
-    /// A check finished. `detail` describes a success.
+    /// A check finished with nothing but an outcome. `detail` describes a success.
     pub fn handle_outcome(&mut self, id: CheckId, outcome: &Outcome, detail: &str, now: Instant) {
-        for (key, index) in self.checks.record(id, outcome, detail) {
-            let Some(managed) = self.services.get_mut(&key) else {
-                continue;
-            };
-            if let Some(event) = managed.handle_outcome(index, outcome, detail, now) {
-                self.note_event(&key, index, event);
+        let result = CheckResult {
+            outcome: outcome.clone(),
+            detail: detail.to_owned(),
+            advice: Advice::default(),
+            latency: Duration::ZERO,
+        };
+        self.handle_result(id, &result, now);
+    }
+
+    /// A check finished.
+    pub fn handle_result(&mut self, id: CheckId, result: &CheckResult, now: Instant) {
+        let mut result = result.clone();
+        for dependant in self.checks.record(id, &mut result) {
+            self.take_result(dependant, &result, now);
+        }
+        self.watch_checks(Some(id));
+    }
+
+    fn take_result(&mut self, dependant: Dependant, result: &CheckResult, now: Instant) {
+        let Dependant {
+            service: key,
+            index,
+            role,
+        } = dependant;
+        let Some(managed) = self.services.get_mut(&key) else {
+            return;
+        };
+        let (event, weights) = match role {
+            Role::Health => {
+                let (outcome, detail) = (&result.outcome, &result.detail);
+                let event = managed.handle_outcome(index, outcome, detail, now);
+                (event, managed.note_health(index, result))
             }
+            Role::Agent => {
+                let heard = managed.note_agent(index, result);
+                self.actions.extend(heard.notice.map(Action::Notice));
+                (managed.handle_advice(index, now), heard.weights)
+            }
+        };
+        if weights {
+            self.dirty.insert(key);
+        }
+        if let Some(event) = event {
+            self.note_event(&key, index, event, now);
+        }
+    }
+
+    /// Looks more closely at checks while their results are being counted, and as usual
+    /// otherwise: at one of them, or at all.
+    fn watch_checks(&mut self, only: Option<CheckId>) {
+        let mut watches = Vec::new();
+        for (id, dependants) in self.checks.dependants(only) {
+            let mut watch = Watch::default();
+            for dependant in dependants.iter().filter(|d| d.role == Role::Health) {
+                if let Some(managed) = self.services.get(&dependant.service) {
+                    managed.watch(dependant.index, &mut watch);
+                }
+            }
+            watches.push((id, watch));
+        }
+        for (id, watch) in watches {
+            let changed = self.checks.watch(id, watch);
+            self.actions
+                .extend(changed.map(|watch| Action::Watch(id, watch)));
         }
     }
 
@@ -158,13 +225,24 @@ impl Core {
             }
         }
         for (key, index, event) in events {
-            self.note_event(&key, index, event);
+            self.note_event(&key, index, event, now);
         }
     }
 
     /// The checks that run.
     pub fn running_checks(&self) -> Vec<(CheckId, Arc<Check>)> {
         self.checks.all()
+    }
+
+    /// The check that a configuration's check is carried out as.
+    pub fn check_id(&self, check: &Check) -> Option<CheckId> {
+        self.checks.id(check)
+    }
+
+    /// Standing of one real server of a service.
+    pub fn standing(&self, key: &ServiceKey, index: usize) -> Option<Availability> {
+        let real = self.services.get(key)?.reals.get(index)?;
+        Some(real.machine.availability())
     }
 
     /// Time passed: see [`Core::poll_timeout`].
@@ -174,13 +252,19 @@ impl Core {
                 managed.hold_until = None;
                 self.dirty.insert(*key);
             }
+            if managed.due.is_some_and(|due| due <= now) {
+                // Set anew when the service is planned.
+                managed.due = None;
+                self.dirty.insert(*key);
+            }
         }
         self.retry_refused(now);
     }
 
     /// When [`Core::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let holds = self.services.values().filter_map(|m| m.hold_until);
+        let services = self.services.values();
+        let holds = services.flat_map(|m| [m.hold_until, m.due]).flatten();
         let retries = self.refusals.values().filter_map(applied::Refusal::due);
         holds.chain(retries).min()
     }
@@ -190,7 +274,25 @@ impl Core {
         if self.actions.is_empty() && !self.in_flight {
             self.plan_dirty(now);
         }
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            self.note_rest(now);
+        }
+        action
+    }
+
+    /// What the director is doing.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Start and reload last until everything is in the kernel and was checked once.
+    fn note_rest(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Starting | Phase::Reloading)
+            && (now >= self.phase_since + PHASE_LONGEST || self.is_settled() && self.is_fresh())
+        {
+            self.phase = Phase::Running;
+        }
     }
 
     /// The director is to end: services with `cleanstop` leave the kernel, the others stay
@@ -232,14 +334,15 @@ impl Core {
         (!self.in_flight).then_some(&self.table)
     }
 
-    fn note_event(&mut self, key: &ServiceKey, index: usize, event: Event) {
+    fn note_event(&mut self, key: &ServiceKey, index: usize, event: Event, now: Instant) {
         let Some(managed) = self.services.get_mut(key) else {
             return;
         };
         let server = managed.virtual_service.reals[index].destination.key;
         match event {
             Event::Transition(transition) => {
-                managed.note_transition(index, transition);
+                let notice = managed.note_transition(index, transition, now);
+                self.actions.extend(notice.map(Action::Notice));
                 self.dirty.insert(*key);
             }
             Event::SoftFailure {
@@ -252,6 +355,10 @@ impl Core {
             }
             Event::SoftRecovery => {
                 let notice = Notice::soft_recovery(*key, server);
+                self.actions.push_back(Action::Notice(notice));
+            }
+            Event::SoftSuccess { count, limit } => {
+                let notice = Notice::soft_success(*key, server, count, limit);
                 self.actions.push_back(Action::Notice(notice));
             }
         }
@@ -271,15 +378,17 @@ impl Core {
                 wanted.insert(key, None);
                 continue;
             }
+            let Some(managed) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let notices = managed.weigh(now);
+            self.actions.extend(notices.into_iter().map(Action::Notice));
             if self.passive.contains(&key) {
                 wanted.insert(key, None);
                 continue;
             }
-            let Some(managed) = self.services.get_mut(&key) else {
-                continue;
-            };
-            let desired =
-                managed.desired(self.config.globals.readd_quiescent, self.table.get(&key));
+            let readd = self.config.globals.readd_quiescent;
+            let desired = managed.desired(readd, self.table.get(&key), now);
             let follow_up = managed.note_abandoned(key, desired.abandoned);
             self.actions.extend(follow_up);
             wanted.insert(key, Some(desired.entry));
@@ -312,8 +421,14 @@ impl Core {
             return;
         }
         if let Some(managed) = self.services.get_mut(key) {
+            let mails = managed.virtual_service.mail.recipients.is_some();
             for (server, transition) in managed.take_transitions() {
                 let notice = Notice::transition(*key, server, &transition);
+                if mails {
+                    let words = &notice.message;
+                    let occurrence = alerts::standing(*key, server, &transition, words, self.phase);
+                    self.actions.push_back(Action::Alert(occurrence));
+                }
                 self.actions.push_back(Action::Notice(notice));
             }
         }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::Config;
+use crate::config::{Config, Phase};
 use crate::model::{Availability, Check, ServiceKey, Table};
 
+use super::super::lane::CheckResult;
+use super::checks::{Dependant, Role};
 use super::managed::Managed;
 use super::{Action, Core};
 
@@ -16,6 +18,8 @@ impl Core {
     ///
     /// `observed` is what the kernel holds of the services named by [`Core::new_services`].
     pub fn reload(&mut self, config: Arc<Config>, observed: Table, now: Instant) {
+        self.phase = Phase::Reloading;
+        self.phase_since = now;
         self.adopt(config, observed, now);
     }
 
@@ -44,6 +48,8 @@ impl Core {
             self.unwanted.insert(key);
             self.dirty.insert(key);
         }
+        let mut recipients = config.services.iter().map(|s| &s.mail.recipients);
+        self.mails |= recipients.any(Option::is_some);
         self.config = config;
         self.run_checks(now);
     }
@@ -51,14 +57,24 @@ impl Core {
     /// Runs exactly the checks of the configuration. A server that joins a check which has a
     /// result already takes that result at once.
     fn run_checks(&mut self, now: Instant) {
-        let mut wanted: BTreeMap<Arc<Check>, Vec<(ServiceKey, usize)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<Arc<Check>, Vec<Dependant>> = BTreeMap::new();
         for (key, managed) in &self.services {
             for index in 0..managed.reals.len() {
-                if let Some(check) = managed.check(index) {
-                    wanted
-                        .entry(Arc::clone(check))
-                        .or_default()
-                        .push((*key, index));
+                let both = [
+                    (managed.check(index), Role::Health),
+                    (managed.agent(index), Role::Agent),
+                ];
+                for (check, role) in both {
+                    if let Some(check) = check {
+                        wanted
+                            .entry(Arc::clone(check))
+                            .or_default()
+                            .push(Dependant {
+                                service: *key,
+                                index,
+                                role,
+                            });
+                    }
                 }
             }
         }
@@ -68,24 +84,35 @@ impl Core {
         self.actions.extend(ended);
         self.actions
             .extend(started.map(|(id, check)| Action::StartCheck(id, check)));
-        let mut events = Vec::new();
-        for (key, managed) in &mut self.services {
-            for index in 0..managed.reals.len() {
-                if managed.reals[index].machine.availability() != Availability::Unknown {
-                    continue;
-                }
-                let last = managed
-                    .check(index)
-                    .and_then(|check| self.checks.last(check));
-                let known = last.map(|(outcome, detail)| (outcome.clone(), detail.to_owned()));
-                if let Some((outcome, detail)) = known {
-                    let event = managed.handle_outcome(index, &outcome, &detail, now);
-                    events.extend(event.map(|event| (*key, index, event)));
+        for (dependant, result) in self.known_results() {
+            self.take_result(dependant, &result, now);
+        }
+        self.watch_checks(None);
+    }
+
+    /// What is known already of checks that servers have joined.
+    fn known_results(&self) -> Vec<(Dependant, CheckResult)> {
+        let mut known = Vec::new();
+        for (key, managed) in &self.services {
+            for (index, real) in managed.reals.iter().enumerate() {
+                let is_new = real.machine.availability() == Availability::Unknown;
+                let health = managed.check(index).filter(|_| is_new);
+                let agent = managed
+                    .agent(index)
+                    .filter(|_| !real.usage.is_agent_heard());
+                for (check, role) in [(health, Role::Health), (agent, Role::Agent)] {
+                    let result = check.and_then(|check| self.checks.last(check));
+                    known.extend(result.map(|result| {
+                        let dependant = Dependant {
+                            service: *key,
+                            index,
+                            role,
+                        };
+                        (dependant, result.clone())
+                    }));
                 }
             }
         }
-        for (key, index, event) in events {
-            self.note_event(&key, index, event);
-        }
+        known
     }
 }

@@ -1,11 +1,15 @@
 //! The core's part of the status.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::model::{
+    Availability, CertificateState, Check, DestinationKey, Entry, Outcome, ServiceKey,
+};
 
 use super::super::lane::LastRound;
-use super::super::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus};
+use super::super::status::{
+    CertificateStatus, CheckStatus, FallbackStatus, ServerStatus, ServiceStatus,
+};
 use super::managed::Managed;
 use super::{CheckId, Core};
 
@@ -32,7 +36,7 @@ impl Core {
         let entry = self.table.get(key);
         let virtual_service = &managed.virtual_service;
         let wanted = managed
-            .desired(self.config.globals.readd_quiescent, entry)
+            .desired(self.config.globals.readd_quiescent, entry, now)
             .entry;
         let is_used = |server: &DestinationKey| {
             entry
@@ -54,6 +58,11 @@ impl Core {
             });
         ServiceStatus {
             service: key.to_string(),
+            name: virtual_service
+                .service_name
+                .as_ref()
+                .or(virtual_service.comment.as_ref())
+                .cloned(),
             scheduler: virtual_service
                 .service
                 .scheduler
@@ -67,6 +76,8 @@ impl Core {
                 .filter(|real| is_used(&real.destination.key))
                 .count(),
             configured: servers.len(),
+            floor_percent: virtual_service.policy.floor,
+            kept_by_floor: managed.kept(),
             fallback,
             refused_attempts: self
                 .refusals
@@ -89,22 +100,30 @@ impl Core {
         let real = &managed.reals[index];
         let machine = &real.machine;
         let weight = |entry: &Entry| entry.destinations.get(&destination.key).map(|d| d.weight);
-        let without_hand = match machine.availability() {
-            Availability::Up | Availability::Unknown => destination.weight,
+        let is_found = entry.is_some_and(|e| e.destinations.contains_key(&destination.key));
+        let without_hand = match real.standing(is_found) {
+            Availability::Up | Availability::Unknown => real.destination(destination, now).weight,
             Availability::Down | Availability::Maintenance => 0,
         };
         ServerStatus {
             server: destination.key.to_string(),
-            state: machine.availability().word().to_owned(),
+            state: real.state().to_owned(),
             since_seconds: now.saturating_duration_since(machine.since()).as_secs_f64(),
             reason: machine.reason().map(ToString::to_string),
             failures: machine.failures(),
             failure_limit: managed.virtual_service.failure_count,
+            successes: machine.successes(),
+            success_limit: managed.virtual_service.policy.rise,
+            weight_configured: destination.weight,
+            weight_causes: real.usage.causes(now),
             weight_wanted: wanted.and_then(weight),
             weight_in_kernel: entry.and_then(weight),
             weight_without_hand: real.hand_weight.map(|_| without_hand),
             check: managed
                 .check(index)
+                .map(|check| self.check_status(check, now, last_round)),
+            agent: managed
+                .agent(index)
                 .map(|check| self.check_status(check, now, last_round)),
         }
     }
@@ -116,14 +135,11 @@ impl Core {
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> CheckStatus {
         let last = self.checks.id(check).map(last_round).unwrap_or_default();
-        let last_result = self
-            .checks
-            .last(check)
-            .map(|(outcome, detail)| match outcome {
-                Outcome::Up => format!("up: {detail}"),
-                Outcome::Down(reason) => reason.to_string(),
-                Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
-            });
+        let last_result = self.checks.last(check).map(|last| match &last.outcome {
+            Outcome::Up => format!("up: {}", last.detail),
+            Outcome::Down(reason) => reason.to_string(),
+            Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
+        });
         CheckStatus {
             what: format!("{} {}", check.method.thorough().kind.word(), check.target),
             rounds: last.rounds,
@@ -132,6 +148,22 @@ impl Core {
                 .map(|at| now.saturating_duration_since(at).as_secs_f64()),
             latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
+            certificate: last
+                .certificate
+                .map(|(state, at)| certificate(state, now.saturating_duration_since(at))),
         }
+    }
+}
+
+/// A certificate as it is now, from what was told so long ago.
+fn certificate(state: CertificateState, ago: Duration) -> CertificateStatus {
+    const DAY: i64 = 24 * 3600;
+    let ago = i64::try_from(ago.as_secs()).unwrap_or(i64::MAX);
+    CertificateStatus {
+        verified: state.verified,
+        expires_in_days: state
+            .expires_in
+            .map(|left| left.saturating_sub(ago).div_euclid(DAY)),
+        expires_soon: state.expires_soon,
     }
 }

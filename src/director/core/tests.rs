@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use proptest::prelude::*;
 
+mod alerts;
 mod standby;
+mod weights;
 
 use super::{Action, Core, FallbackCommand, Refused};
 use crate::config::{Config, Names, ldirectord};
-use crate::director::lane::CheckId;
+use crate::director::alert::Occurrence;
+use crate::director::lane::{CheckId, CheckResult, Watch};
 use crate::kernel::fake::Table as Kernel;
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{
@@ -36,7 +39,9 @@ struct World {
     now: Instant,
     checks: BTreeMap<CheckId, Arc<Check>>,
     operations: Vec<Operation>,
+    watches: BTreeMap<CheckId, Watch>,
     messages: Vec<String>,
+    alerts: Vec<Occurrence>,
     commands: Vec<FallbackCommand>,
     lowest: Option<usize>,
 }
@@ -75,7 +80,9 @@ impl World {
             now,
             checks: BTreeMap::new(),
             operations: Vec::new(),
+            watches: BTreeMap::new(),
             messages: Vec::new(),
+            alerts: Vec::new(),
             commands: Vec::new(),
             lowest: None,
         };
@@ -93,6 +100,9 @@ impl World {
                 Action::StartCheck(id, check) => {
                     self.checks.insert(id, check);
                 }
+                Action::Watch(id, watch) => {
+                    self.watches.insert(id, watch);
+                }
                 Action::StopCheck(id) => {
                     self.checks
                         .remove(&id)
@@ -108,6 +118,8 @@ impl World {
                     self.core.handle_observed(readings);
                 }
                 Action::Fallback(command) => self.commands.push(command),
+                Action::Alert(occurrence) => self.alerts.push(occurrence),
+                Action::Gone(_) => {}
                 Action::Notice(notice) => {
                     let reason = notice.reason.map(|r| format!(" [{r}]")).unwrap_or_default();
                     self.messages.push(format!("{}{reason}", notice.message));

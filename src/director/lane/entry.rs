@@ -3,17 +3,25 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
 use super::flight::Plain;
 use super::rounds::{Passed, Rounds, Turn};
 use super::schedule::Rhythm;
-use super::{CheckId, LastResult};
+use super::{CheckId, LastResult, Watch};
 use crate::check::http::Prepared;
 use crate::check::socket::has_preamble;
-use crate::model::{Check, Fault, Method, Outcome, Probe, ProbeKind, Way};
+use crate::model::{
+    Advice, CertificateState, Check, Fault, Method, Outcome, Probe, ProbeKind, Way,
+};
+
+/// Time between two warnings of one certificate.
+const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 3600;
 
 /// A check with its state.
 #[derive(Debug)]
@@ -21,7 +29,11 @@ pub(super) struct Entry {
     pub(super) id: CheckId,
     pub(super) generation: u32,
     pub(super) target: SocketAddr,
-    pub(super) rhythm: Rhythm,
+    /// When the next round is due; `None` before the first.
+    pub(super) due: Option<Instant>,
+    rhythm: Rhythm,
+    hash: u64,
+    watch: Watch,
     pub(super) running: Running,
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
@@ -31,6 +43,9 @@ pub(super) struct Entry {
     report_all: bool,
     pub(super) first: First,
     was_up: bool,
+    advice: Advice,
+    /// When the operator was last warned that the server's certificate expires.
+    warned: Option<Instant>,
     method: Probes,
 }
 
@@ -91,7 +106,10 @@ impl Entry {
             id,
             generation,
             target,
+            due: None,
             rhythm: Rhythm::new(check.interval, hasher.finish()),
+            hash: hasher.finish(),
+            watch: Watch::default(),
             running: Running::No,
             overdue: false,
             last,
@@ -99,6 +117,8 @@ impl Entry {
             report_all,
             first: First::Waiting,
             was_up: false,
+            advice: Advice::default(),
+            warned: None,
             method: match check.method {
                 Method::Single(probe) => Probes::Single(ready(target, probe)),
                 Method::Combined {
@@ -112,6 +132,21 @@ impl Entry {
                 },
             },
         }
+    }
+
+    /// The rhythm of its rounds as it is now.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        match self.watch.interval {
+            Some(interval) => Rhythm::new(interval, self.hash),
+            None => self.rhythm,
+        }
+    }
+
+    /// Looks at it in another way. Whether its rhythm changed.
+    pub(super) fn watch(&mut self, watch: Watch) -> bool {
+        let before = self.rhythm();
+        self.watch = watch;
+        self.rhythm() != before
     }
 
     /// The probe whose turn it is.
@@ -129,8 +164,30 @@ impl Entry {
         }
     }
 
+    /// A TLS handshake was completed. A certificate that expires soon is warned of once a
+    /// day.
+    pub(super) fn handle_certificate(&mut self, certificate: CertificateState, now: Instant) {
+        self.last
+            .update(|last| last.certificate = Some((certificate, now)));
+        let is_due = self
+            .warned
+            .is_none_or(|at| now.saturating_duration_since(at) >= WARNING_INTERVAL);
+        if !certificate.expires_soon {
+            self.warned = None;
+        } else if is_due && let Some(left) = certificate.expires_in {
+            self.warned = Some(now);
+            let target = self.target;
+            let days = left.div_euclid(DAY);
+            if left < 0 {
+                tracing::warn!(%target, "certificate expired {} days ago", -days);
+            } else {
+                tracing::warn!(%target, days, "certificate expires in {days} days");
+            }
+        }
+    }
+
     /// A round has ended. Returns whether it is news.
-    pub(super) fn handle_end(&mut self, outcome: &Outcome) -> bool {
+    pub(super) fn handle_end(&mut self, outcome: &Outcome, advice: &Advice) -> bool {
         self.running = Running::No;
         let passed = match outcome {
             Outcome::Up => Passed::Yes,
@@ -141,8 +198,10 @@ impl Entry {
             rounds.handle_end(passed);
         }
         let is_up = passed == Passed::Yes;
-        let is_news = self.report_all || !is_up || !self.was_up;
+        let every = self.report_all || self.watch.every_result;
+        let is_news = every || !is_up || !self.was_up || *advice != self.advice;
         self.was_up = is_up;
+        self.advice.clone_from(advice);
         is_news
     }
 }
@@ -154,7 +213,7 @@ fn ready(target: SocketAddr, probe: Probe) -> Ready {
     match &probe.kind {
         ProbeKind::Connect => Ready::Plain(Plain::Connect, probe.timeout, probe.way),
         ProbeKind::Http(http) => match Prepared::new(target, http.clone()) {
-            Ok(prepared) if !prepared.is_tls() && prepared.is_linear() => {
+            Ok(prepared) if prepared.is_plain() && prepared.is_linear() => {
                 Ready::Plain(Plain::Http(Arc::new(prepared)), probe.timeout, probe.way)
             }
             Ok(_) => Ready::Handed(Arc::new(probe)),

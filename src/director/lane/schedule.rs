@@ -79,9 +79,12 @@ impl Schedule {
         self.first.push_back(key);
     }
 
-    /// A round was started, or left out, at `now`: the next one.
-    pub(super) fn again(&mut self, key: Key, rhythm: Rhythm, now: Instant) {
-        self.due.push(Reverse((rhythm.after(self.tick(now)), key)));
+    /// A round was started, or left out, or the rhythm changed at `now`: the next one, and
+    /// when. A moment that was planned before is not forgotten: who asks has to compare.
+    pub(super) fn again(&mut self, key: Key, rhythm: Rhythm, now: Instant) -> Instant {
+        let due = rhythm.after(self.tick(now));
+        self.due.push(Reverse((due, key)));
+        self.at(due)
     }
 
     /// Appends the checks to start at `now` to `keys`, at most [`BATCH`] of them; those

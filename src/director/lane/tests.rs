@@ -10,8 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
 use super::*;
 use crate::check;
 use crate::model::{
-    ExternalProbe, HttpMethod, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind,
-    ProxyHeader, Way,
+    ExternalProbe, HttpProbe, Interpreter, Method, Pattern, Probe, ProbeKind, ProxyHeader, Way,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -52,6 +51,50 @@ fn every_round_is_reported_on_request() {
         assert_eq!(event.report.outcome, Outcome::Up);
         assert_eq!(event.report.detail, "connected");
     }
+}
+
+#[test]
+fn a_check_is_watched_more_closely_and_as_before_again() {
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    let mut check = connection(server.target);
+    check.interval = 50 * LONG;
+    let last = lab.add(1, check, false);
+    lab.wait_for(1, |event| event.report.outcome == Outcome::Up);
+    assert_eq!(lab.try_event(), None);
+    let close = Watch {
+        interval: Some(INTERVAL),
+        every_result: true,
+    };
+    lab.lane().watch(CheckId(1), close);
+    for _ in 0..3 {
+        assert_eq!(lab.event().report.outcome, Outcome::Up);
+    }
+    lab.lane().watch(CheckId(7), close);
+    lab.lane().watch(CheckId(1), Watch::default());
+    // A round may have been under way; a second one would be of the old rhythm.
+    std::thread::sleep(2 * INTERVAL);
+    let rounds = last.read().rounds;
+    std::thread::sleep(6 * INTERVAL);
+    assert!(last.read().rounds <= rounds);
+}
+
+#[test]
+fn a_word_of_an_agent_is_news_when_it_is_another_one() {
+    let lab = Lab::new();
+    let agent = Server::start(|mut stream, count| {
+        let word: &[u8] = if count < 4 { b"up 50%\n" } else { b"up 60%\n" };
+        let _ = stream.write_all(word);
+    });
+    let last = lab.add(1, check_of(agent.target, ProbeKind::Agent), false);
+    for percent in [50, 60] {
+        let event = lab.event();
+        assert_eq!(event.report.outcome, Outcome::Up);
+        assert_eq!(event.report.advice.percent, Some(percent));
+    }
+    let rounds = last.read().rounds;
+    wait_until(|| last.read().rounds >= rounds + 3);
+    assert_eq!(lab.try_event(), None);
 }
 
 #[test]
@@ -506,11 +549,10 @@ fn connection(target: SocketAddr) -> Check {
 
 fn http(target: SocketAddr, receive: Option<&str>) -> Check {
     let probe = HttpProbe {
-        tls: false,
-        method: HttpMethod::Get,
         path: "/".to_owned(),
         host: "www.example.com".to_owned(),
         receive: receive.map(|text| Pattern(text.to_owned())),
+        ..HttpProbe::default()
     };
     check_of(target, ProbeKind::Http(probe))
 }

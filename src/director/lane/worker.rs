@@ -15,9 +15,9 @@ use super::complaints::{Complaints, News};
 use super::entry::{Entry, First, Ready, Running};
 use super::flight::{Flight, Landing, Plain};
 use super::schedule::{Key, Schedule};
-use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox};
+use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox, Watch};
 use crate::check;
-use crate::model::{Check, Fault, Outcome, Phases, Probe, ProbeKind, Report, Way};
+use crate::model::{Advice, Check, Fault, Outcome, Phases, Probe, ProbeKind, Report, Way};
 
 /// Token of the waker; probes have the number of their place.
 pub(super) const BELL: Token = Token(usize::MAX);
@@ -41,6 +41,8 @@ pub(super) enum Command {
         report_all: bool,
         last: Arc<LastResult>,
     },
+    /// Look at it in another way.
+    Watch(CheckId, Watch),
     /// End it.
     Remove(CheckId),
     /// A probe on the runtime has ended.
@@ -168,6 +170,7 @@ impl Worker {
                     report_all,
                     last,
                 } => self.add(id, Arc::unwrap_or_clone(check), report_all, last),
+                Command::Watch(id, watch) => self.watch(id, watch, now),
                 Command::Remove(id) => self.remove(id),
                 Command::Ended(key, report) => self.handle_report(key, *report, now),
                 Command::Stop => return false,
@@ -188,6 +191,20 @@ impl Worker {
         self.checks[slot as usize] = Some(entry);
         self.slots.insert(id, slot);
         self.schedule.add(Key { slot, generation });
+    }
+
+    fn watch(&mut self, id: CheckId, watch: Watch, now: Instant) {
+        let Some(slot) = self.slots.get(&id).copied() else {
+            return;
+        };
+        let Some(entry) = self.checks[slot as usize].as_mut() else {
+            return;
+        };
+        if entry.watch(watch) && entry.due.is_some() {
+            let generation = entry.generation;
+            let key = Key { slot, generation };
+            entry.due = Some(self.schedule.again(key, entry.rhythm(), now));
+        }
     }
 
     fn remove(&mut self, id: CheckId) {
@@ -224,13 +241,20 @@ impl Worker {
         let Some(entry) = self.entry(key) else {
             return;
         };
-        let rhythm = entry.rhythm;
+        if entry.due.is_some_and(|due| now < due) {
+            // Planned before the rhythm changed.
+            return;
+        }
+        let rhythm = entry.rhythm();
         if matches!(entry.running, Running::No) {
             self.begin(key, now);
         } else if std::mem::replace(&mut entry.overdue, true) {
             entry.last.update(|last| last.skipped += 1);
         }
-        self.schedule.again(key, rhythm, now);
+        let due = self.schedule.again(key, rhythm, now);
+        if let Some(entry) = self.entry(key) {
+            entry.due = Some(due);
+        }
     }
 
     /// Begins a round of a check that has none under way.
@@ -250,7 +274,7 @@ impl Worker {
             Ready::Handed(probe) => self.hand_over(key, target, probe),
             Ready::Unusable(fault) => {
                 let outcome = Outcome::Inconclusive(fault);
-                self.handle_end(key, outcome, Duration::ZERO, now, String::new);
+                self.handle_end(key, Found::nothing(outcome), now, String::new);
             }
         }
     }
@@ -284,7 +308,7 @@ impl Worker {
             Err(landing) => {
                 self.free.push(place);
                 self.note_exhaustion(&landing);
-                self.handle_end(key, landing.outcome, Duration::ZERO, now, String::new);
+                self.handle_end(key, Found::nothing(landing.outcome), now, String::new);
             }
         }
     }
@@ -342,10 +366,11 @@ impl Worker {
         };
         self.freed.push(place);
         self.note_exhaustion(&landing);
-        let latency = now.saturating_duration_since(flight.started);
-        self.handle_end(flight.key, landing.outcome, latency, now, || {
-            flight.detail()
-        });
+        let found = Found {
+            latency: now.saturating_duration_since(flight.started),
+            ..Found::nothing(landing.outcome)
+        };
+        self.handle_end(flight.key, found, now, || flight.detail());
     }
 
     fn vacate(&mut self, place: usize) {
@@ -359,23 +384,37 @@ impl Worker {
         let Report {
             outcome,
             detail,
+            advice,
             phases,
+            certificate,
             ..
         } = report;
-        self.handle_end(key, outcome, phases.total, now, || detail);
+        if let (Some(certificate), Some(entry)) = (certificate, self.entry(key)) {
+            entry.handle_certificate(certificate, now);
+        }
+        let found = Found {
+            outcome,
+            advice,
+            latency: phases.total,
+        };
+        self.handle_end(key, found, now, || detail);
     }
 
     /// A round has ended, however it was carried out.
     fn handle_end(
         &mut self,
         key: Key,
-        outcome: Outcome,
-        latency: Duration,
+        found: Found,
         now: Instant,
         detail: impl FnOnce() -> String,
     ) {
         // Said elsewhere, for all checks at once.
         let exhausted = self.exhausted;
+        let Found {
+            outcome,
+            advice,
+            latency,
+        } = found;
         let Some(entry) = self.entry(key) else {
             return;
         };
@@ -390,7 +429,7 @@ impl Worker {
             _ => None,
         };
         let before = std::mem::replace(&mut entry.fault, fault.clone());
-        let is_news = entry.handle_end(&outcome);
+        let is_news = entry.handle_end(&outcome, &advice);
         let was_first = std::mem::replace(&mut entry.first, First::Over) == First::UnderWay;
         let overdue = std::mem::take(&mut entry.overdue);
         self.first_rounds -= usize::from(was_first);
@@ -405,6 +444,7 @@ impl Worker {
                 report: CheckResult {
                     outcome,
                     detail: detail(),
+                    advice,
                     latency,
                 },
                 at: now,
@@ -445,6 +485,24 @@ impl Drop for Worker {
     }
 }
 
+/// What a round found, but for its description.
+struct Found {
+    outcome: Outcome,
+    advice: Advice,
+    latency: Duration,
+}
+
+impl Found {
+    /// An outcome of which there is no more to say.
+    fn nothing(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            advice: Advice::default(),
+            latency: Duration::ZERO,
+        }
+    }
+}
+
 /// Sees to it that every probe on the runtime ends for the lane too, even if the runtime
 /// drops it: without an end the check would not begin another round.
 struct Promise {
@@ -458,7 +516,9 @@ impl Drop for Promise {
         let report = self.report.take().unwrap_or_else(|| Report {
             outcome: Outcome::Inconclusive(Fault::new("the probe was dropped before its end")),
             detail: String::new(),
+            advice: Advice::default(),
             phases: Phases::default(),
+            certificate: None,
             dialogue: Vec::new(),
         });
         self.mailbox

@@ -33,14 +33,15 @@ impl Director {
             runner_task,
             lane,
             stopping,
+            alerts,
             ..
         } = self;
         drop(runner);
         drop(lane);
-        if tokio::time::timeout(COMMANDS_AT_END, runner_task)
-            .await
-            .is_err()
-        {
+        let alerts = alerts.end(Instant::now());
+        let commands = tokio::time::timeout(COMMANDS_AT_END, runner_task);
+        let (commands, ()) = tokio::join!(commands, alerts);
+        if commands.is_err() {
             tracing::warn!("commands that were still running are left to themselves");
         }
         let signal = stopping.unwrap_or("none");

@@ -77,6 +77,8 @@ impl Director {
                 self.file.answers = loaded.answers;
                 self.file.fingerprint = loaded.fingerprint;
                 self.core.reload(Arc::clone(&config), table, now);
+                self.alerts.configure(&config);
+                self.watch_checks();
                 self.take_plan(plan, &config);
                 (self.on_config)(&config);
                 for program in children::reload(&before, &children::names(&config)) {

@@ -12,8 +12,8 @@ use crate::kernel::netlink::attribute::Writer;
 use crate::kernel::proc::Sketch;
 use crate::kernel::{Error, Ipvs, Request, proc, refusal};
 use crate::model::{
-    Failure, Info, ObservedService, ObservedTable, Operation, ServiceKey, SyncDaemon, SyncRole,
-    Timeouts,
+    DestinationKey, Failure, Info, ObservedService, ObservedTable, Operation, ServiceKey,
+    SyncDaemon, SyncRole, Timeouts,
 };
 
 /// How often a dump that changed under the reader is read at most.
@@ -52,6 +52,44 @@ impl Ipvs for Client {
         };
         let there = self.destinations(key, &mut observed)?;
         Ok(there.then_some(observed))
+    }
+
+    fn order(
+        &mut self,
+        service: Option<&ServiceKey>,
+    ) -> Result<Vec<(ServiceKey, Vec<DestinationKey>)>, Error> {
+        let mut order: Vec<(ServiceKey, Vec<DestinationKey>)> = match service {
+            Some(key) => vec![(*key, Vec::new())],
+            None => retry(|| {
+                let mut order = Vec::new();
+                self.ask(
+                    &Request::Services,
+                    Ask::dump(command::GET_SERVICE),
+                    |_| {},
+                    |row| {
+                        order.extend(service::decode(row)?.map(|(key, _)| (key, Vec::new())));
+                        Ok(())
+                    },
+                )?;
+                Ok(order)
+            })?,
+        };
+        for (key, destinations) in &mut order {
+            *destinations = retry(|| {
+                let mut order = Vec::new();
+                self.ask(
+                    &Request::Destinations(*key),
+                    Ask::dump(command::GET_DEST),
+                    |message| service::encode_key(message, key),
+                    |row| {
+                        order.push(destination::decode(row, key.family())?.destination.key);
+                        Ok(())
+                    },
+                )?;
+                Ok(order)
+            })?;
+        }
+        Ok(order)
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Result<Vec<Failure<Error>>, Error> {

@@ -1,12 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::check::http::expected::BODY_MAX;
 use crate::check::pattern;
-use crate::model::Pattern;
+use crate::model::{ExpectedHeader, ExpectedJson, HttpProbe, Pattern, Redirects, StatusRanges};
 
 fn response(method: HttpMethod, receive: Option<&str>) -> Response {
     let matcher = receive.map(|text| pattern::compile(&Pattern(text.to_owned())).unwrap());
-    Response::new(method, matcher)
+    Response::new(Arc::new(Expected::plain(method, matcher)))
 }
 
 /// Feeds pieces and then closes; the verdict, and whether it came before the close.
@@ -324,4 +325,110 @@ fn redirects_need_a_usable_location() {
     assert!(matches!(location(b"/a b"), Verdict::Down(_)));
     assert!(matches!(location(b"/\xff"), Verdict::Down(_)));
     assert!(matches!(location(&[b'a'; 3000]), Verdict::Down(_)));
+}
+
+/// What a probe says of an answer in one piece and byte by byte; the closing counts.
+fn judged(probe: &HttpProbe, answer: &[u8]) -> Verdict {
+    let expected = Arc::new(Expected::of(probe).unwrap());
+    let fresh = || Response::new(Arc::clone(&expected));
+    let whole = judge_pieces(fresh(), [answer]).0;
+    assert_eq!(judge_pieces(fresh(), answer.chunks(1)).0, whole);
+    whole
+}
+
+#[test]
+fn statuses_headers_and_redirects_are_judged_as_told() {
+    const FOUND: &[u8] = b"HTTP/1.1 302 Found\r\nLocation: /x\r\nX-A: 1\r\nX-A: 2\r\n\r\n";
+    let statuses = |text| HttpProbe {
+        statuses: StatusRanges::read(text),
+        ..HttpProbe::default()
+    };
+    let redirects = |redirects| HttpProbe {
+        redirects,
+        ..HttpProbe::default()
+    };
+    let header = |name: &str, value: &str| HttpProbe {
+        expected_headers: vec![ExpectedHeader {
+            name: name.to_owned(),
+            value: Pattern(value.to_owned()),
+        }],
+        ..statuses("302")
+    };
+    let to = Verdict::Redirect("/x".to_owned());
+    assert_eq!(judged(&HttpProbe::default(), FOUND), to);
+    assert_eq!(judged(&redirects(Redirects::Yes), FOUND), to);
+    assert_eq!(
+        reason(judged(&redirects(Redirects::No), FOUND)),
+        "HTTP status 302 Found"
+    );
+    assert_eq!(judged(&statuses("200-299,302"), FOUND), Verdict::Up);
+    assert_eq!(
+        judged(&statuses("302"), b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+        down("HTTP status 304 Not Modified")
+    );
+    assert_eq!(
+        reason(judged(&statuses("401"), b"HTTP/1.1 200 OK\r\n\r\n")),
+        "HTTP status 200 OK"
+    );
+    assert_eq!(judged(&header("x-a", "^2$"), FOUND), Verdict::Up);
+    assert_eq!(
+        reason(judged(&header("x-a", "3"), FOUND)),
+        "the header x-a is \"2\", which does not match \"3\""
+    );
+    assert_eq!(
+        reason(judged(&header("x-b", "3"), FOUND)),
+        "the answer has no header x-b"
+    );
+    // An answer that has no body by its status does not wait for one.
+    let unmodified = HttpProbe {
+        receive: Some(Pattern("^$".to_owned())),
+        ..statuses("304")
+    };
+    let expected = Arc::new(Expected::of(&unmodified).unwrap());
+    let answer = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n";
+    assert_eq!(Response::new(expected).feed(answer), Some(Verdict::Up));
+}
+
+#[test]
+fn bodies_are_judged_as_told() {
+    let inverted = |receive: &str| HttpProbe {
+        receive: Some(Pattern(receive.to_owned())),
+        invert: true,
+        ..HttpProbe::default()
+    };
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nTest Page";
+    assert_eq!(judged(&inverted("Error"), answer), Verdict::Up);
+    assert_eq!(
+        reason(judged(&inverted("Test"), answer)),
+        "HTTP 200, but the body matches \"Test\", which it must not"
+    );
+    assert_eq!(
+        reason(judged(&inverted("e$"), answer)),
+        "HTTP 200, but the body matches \"e$\", which it must not"
+    );
+    // What is missing may match: nobody knows.
+    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nTest Page";
+    assert!(reason(judged(&inverted("Error"), cut)).starts_with("answer stopped"));
+    let json = |receive: Option<&str>| HttpProbe {
+        json: vec![ExpectedJson {
+            pointer: "/a".to_owned(),
+            value: "1".to_owned(),
+        }],
+        receive: receive.map(|text| Pattern(text.to_owned())),
+        ..HttpProbe::default()
+    };
+    let answer = b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1,\"b\":\"Test\"}";
+    assert_eq!(judged(&json(None), answer), Verdict::Up);
+    assert_eq!(judged(&json(Some("Test")), answer), Verdict::Up);
+    assert!(reason(judged(&json(Some("Page")), answer)).contains("does not match"));
+    // A match in the beginning says nothing of the JSON.
+    let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"b\":\"Test\"";
+    assert!(reason(judged(&json(Some("Test")), cut)).starts_with("answer stopped"));
+    let mut long = b"HTTP/1.1 200 OK\r\n\r\n{\"a\":1,\"b\":\"".to_vec();
+    long.resize(300 * 1024, b'x');
+    let expected = Arc::new(Expected::of(&json(None)).unwrap());
+    assert_eq!(
+        reason(judge_pieces(Response::new(expected), [&long[..]]).0),
+        "HTTP 200, but the JSON is longer than 262144 bytes"
+    );
 }

@@ -7,6 +7,7 @@ use crate::config::directord::node::{Kind, Node};
 use crate::config::directord::read::{Optional, Read, Slot, mapping};
 use crate::config::directord::value::{AbsolutePath, Number, Text, Word};
 use crate::config::source::Context;
+use crate::model::HttpHeader;
 
 /// Longest time in seconds: a year, as in an `ldirectord.cf`.
 const YEAR: i64 = 365 * 24 * 3600;
@@ -66,6 +67,26 @@ mapping! {
         ping_attempts: Optional<Number<1, 1000>>,
         /// Failures in a row that take a server out; 1 when missing.
         failure_count: Optional<Number<1, 1_000_000>>,
+        /// The same by another name; one of the two.
+        fall: Optional<Number<1, 1_000_000>>,
+        /// Successes in a row that bring a failed server up; 1 when missing.
+        rise: Optional<Number<1, 1_000_000>>,
+        /// Time between two rounds in seconds while results in a row are counted; the check's
+        /// own when missing or 0.
+        fast_interval_s: Optional<Number<0, YEAR>>,
+        /// Time in seconds in which the weight of a recovered server climbs to its full value;
+        /// 0, not at all, when missing.
+        slow_start_s: Optional<Number<0, YEAR>>,
+        /// Keeps servers out that fail again and again: yes, no, or penalty, half-life in
+        /// seconds, penalty that suppresses and penalty that ends it, separated by commas; no
+        /// when missing.
+        flap_damping: Optional<Word>,
+        /// Percentage of the servers that failed checks never go below; 0, off, when missing.
+        floor_percent: Optional<Number<0, 100>>,
+        /// Whether the weight falls with the response time; false when missing.
+        response_weight: Optional<bool>,
+        /// Whether the output of external checks may name a weight; false when missing.
+        external_weight: Optional<bool>,
         /// Fallback server of IPv4 services.
         fallback: Optional<FallbackEntry>,
         /// Fallback server of IPv6 services.
@@ -152,6 +173,22 @@ mapping! {
         clean_stop: Optional<bool>,
         /// As in globals.
         failure_count: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        fall: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        rise: Optional<Number<1, 1_000_000>>,
+        /// As in globals.
+        fast_interval_s: Optional<Number<0, YEAR>>,
+        /// As in globals.
+        slow_start_s: Optional<Number<0, YEAR>>,
+        /// As in globals.
+        flap_damping: Optional<Word>,
+        /// As in globals.
+        floor_percent: Optional<Number<0, 100>>,
+        /// As in globals.
+        response_weight: Optional<bool>,
+        /// As in globals.
+        external_weight: Optional<bool>,
         /// Fallback server of this service.
         fallback: Optional<FallbackEntry>,
         /// As in globals.
@@ -192,6 +229,10 @@ mapping! {
         service: Optional<Text>,
         /// Port that is checked instead of the real server's.
         port: Optional<Number<1, 65_535>>,
+        /// Port of an agent on each real server that advises about its weight.
+        agent_port: Optional<Number<1, 65_535>>,
+        /// Time between two questions to the agent in seconds; `interval_s` when missing.
+        agent_interval_s: Optional<Seconds>,
         /// As in globals.
         check_timeout_s: Optional<Seconds>,
         /// As in globals.
@@ -206,8 +247,29 @@ mapping! {
         request: Optional<Text>,
         /// What the answer must match, a Perl regular expression.
         receive: Optional<Text>,
-        /// GET or HEAD; GET when missing.
+        /// GET, HEAD, POST, PUT or OPTIONS; GET when missing.
         http_method: Optional<Text>,
+        /// Status codes that are in order, such as 200-299,401; 200-299 when missing.
+        status: Optional<Word>,
+        /// Whether redirects are followed: yes, no or same-host; same-host when missing.
+        redirects: Optional<Text>,
+        /// Header lines of the request, each a name, a colon and a value.
+        request_headers: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Body of the request.
+        request_body: Optional<Text>,
+        /// Header lines that the answer must have, each a name, a colon and a Perl regular
+        /// expression.
+        expect_headers: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Values that the answer's JSON must have, each a JSON pointer, `=` and a value.
+        json: Optional<List<Text, 0, { HttpHeader::MAX }>>,
+        /// Whether the answer must not match `receive`; false when missing.
+        invert: Optional<bool>,
+        /// basic: login and password are sent with the request; not sent when missing.
+        http_auth: Optional<Text>,
+        /// 1.1 or 2; 1.1 when missing.
+        http_version: Optional<Word>,
+        /// How TLS is spoken, with services that are spoken over TLS.
+        tls: Optional<TlsEntry>,
         /// Host header of the request.
         virtual_host: Optional<Text>,
         /// Name to log in with.
@@ -244,6 +306,29 @@ mapping! {
         send: Optional<Text>,
         /// Waited for in what the server says, a Perl regular expression.
         expect: Optional<Text>,
+    }
+}
+
+mapping! {
+    /// How TLS is spoken.
+    TlsEntry {
+        /// Whether the server's certificate is verified; false when missing.
+        verify: Optional<bool>,
+        /// File with the authorities that are trusted, in PEM; those of this host when
+        /// missing.
+        ca: Optional<AbsolutePath>,
+        /// Server name that is sent and verified, or none; that of `virtual_host` when
+        /// missing.
+        name: Optional<Text>,
+        /// File with this host's certificate, in PEM.
+        certificate: Optional<AbsolutePath>,
+        /// File with its private key, in PEM; nobody else may read it.
+        key: Optional<AbsolutePath>,
+        /// 1.2 or 1.3; 1.2 when missing.
+        min_version: Optional<Word>,
+        /// Days before a certificate's expiry from which to warn; 14 when missing and
+        /// certificates are verified, 0 for never.
+        expiry_days: Optional<Number<0, 3650>>,
     }
 }
 

@@ -6,7 +6,7 @@ mod properties;
 mod rejected;
 mod schema;
 mod services;
-mod validator;
+pub(crate) mod validator;
 
 use super::*;
 use crate::config::{Config, Names, Severity, ldirectord};

@@ -12,7 +12,7 @@ use crate::config::directord::file::{
 
 use crate::config::directord::services::keys::{
     CheckEntry, FallbackEntry, GlobalsEntry, LogEntry, MailEntry, PersistenceEntry, RealEntry,
-    ServiceEntry,
+    ServiceEntry, TlsEntry,
 };
 
 fn schema_value() -> Value {
@@ -106,6 +106,7 @@ fn every_key_of_the_reader_is_in_the_schema_with_a_description() {
     keys("PersistenceEntry", PersistenceEntry::KEYS);
     keys("CheckEntry", CheckEntry::KEYS);
     keys("RealEntry", RealEntry::KEYS);
+    keys("TlsEntry", TlsEntry::KEYS);
 }
 
 #[test]
@@ -130,6 +131,7 @@ fn every_key_is_in_the_manual() {
         PersistenceEntry::KEYS,
         CheckEntry::KEYS,
         RealEntry::KEYS,
+        TlsEntry::KEYS,
     ];
     for key in tables.into_iter().flatten() {
         assert!(manual.contains(&format!("`{key}`")), "{key}");

@@ -89,7 +89,7 @@ fn what_config_show_prints_is_read_back_as_the_same() {
     assert!(count > 10);
 }
 
-const BOTH: [(&str, &str); 5] = [
+const BOTH: [(&str, &str); 6] = [
     (
         "services:
 - service: tcp:192.0.2.100:79
@@ -206,6 +206,41 @@ virtual=7
 virtual6=7
     checktype=off
     emailalertstatus=none
+",
+    ),
+    (
+        "globals: { rise: 2, fall: 3, fast_interval_s: 1, slow_start_s: 60, flap_damping: yes, floor_percent: 50 }
+services:
+- { service: 'fwm:7', rise: 1, failure_count: 2, fast_interval_s: 0, slow_start_s: 0, flap_damping: no, floor_percent: 0,
+    check: { type: connect, port: 80, agent_port: 777 }, reals: [ { host: 192.0.2.21, forwarding: gate } ] }
+- { service: 'fwm:8', flap_damping: '500,30,2000,100', response_weight: true, external_weight: true,
+    check: { type: 'on', agent_port: 777, agent_interval_s: 3 }, reals: [ { host: 192.0.2.21, forwarding: gate } ] }
+",
+        "rise=2
+fall=3
+fastinterval=1
+slowstart=60
+flapdamping=yes
+floor=50
+virtual=7
+    real=192.0.2.21 gate
+    rise=1
+    fall=2
+    fastinterval=0
+    slowstart=0
+    flapdamping=no
+    floor=0
+    checktype=connect
+    checkport=80
+    agentcheck=777
+virtual=8
+    real=192.0.2.21 gate
+    flapdamping=500,30,2000,100
+    responseweight=yes
+    externalweight=yes
+    checktype=on
+    agentcheck=777
+    agentinterval=3
 ",
     ),
     ("services: []\n", ""),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Whether a value fits a schema. A keyword that is not known here is a panic.
-pub(super) fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
+pub(crate) fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
     let keywords = schema.as_object().unwrap().iter();
     let mut fit = true;
     for (keyword, argument) in keywords {
@@ -39,7 +39,7 @@ fn has_type(wanted: &Value, value: &Value) -> bool {
     let is = |name: &str| match name {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_i64(),
+        "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
         "string" => value.is_string(),
         "array" => value.is_array(),

@@ -1,340 +1,384 @@
-//! Words for checks that ldirectord does not know.
+//! Words of HTTP and TLS checks that ldirectord does not have.
 
-use super::properties::survives;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
-use crate::config::RealCheck;
+use crate::config::print::to_ldirectord_cf;
+use crate::config::{RealCheck, show};
 use crate::model::{
-    Check, DialogueStep, DnsKind, Method, Pattern, Probe, ProbeKind, ProxyHeader, Transport, Way,
+    HttpMethod, HttpProbe, HttpVersion, Method, Pem, ProbeKind, Redirects, Tls, TlsName,
+    TlsVersion, Trust,
 };
 
-/// A section with one real server and these lines, in any form.
-fn text(virtual_line: &str, lines: &str) -> String {
-    let six = if virtual_line.starts_with("virtual6") {
-        "6"
-    } else {
-        ""
-    };
-    let real = if six.is_empty() {
-        "192.0.2.21:80"
-    } else {
-        "[2001:db8::21]:80"
-    };
-    let mut text = format!("{virtual_line}\n\treal{six}={real} masq\n");
+/// Reads a text with the files `/a.pem`, `/b.pem` and `/key.pem`.
+fn read_with_files(text: &str) -> Result<Accepted, Rejected> {
+    let parsed = parse(text.as_bytes(), "test.cf");
+    let mut names = Names::ask(parsed.names(), &mut resolver);
+    for file in parsed.files() {
+        let content = match file.path.as_str() {
+            "/missing.pem" => Err("No such file".to_owned()),
+            path => Ok(Pem::new(path.as_bytes())),
+        };
+        names.insert_file(file.path, content);
+    }
+    parsed.resolve(&names)
+}
+
+fn text(service: &str, lines: &str) -> String {
+    let mut text =
+        format!("virtual=192.0.2.100:80\n\treal=192.0.2.21:80 masq\n\tservice={service}\n");
     for line in lines.lines() {
-        text.extend(["\t", line.trim(), "\n"]);
+        text.extend(["    ", line, "\n"]);
     }
     text
 }
 
-const TCP: &str = "virtual=192.0.2.100:80";
-const UDP: &str = "virtual=192.0.2.100:80\n\tprotocol=udp";
+fn kind(service: &str, lines: &str) -> ProbeKind {
+    let text = text(service, lines);
+    let config = match read_with_files(&text) {
+        Ok(accepted) => {
+            assert!(accepted.warnings.is_empty(), "{:?}", accepted.warnings);
+            accepted.config
+        }
+        Err(Rejected(all)) => panic!("{}", render(&all, false)),
+    };
+    let RealCheck::Probe(check) = &config.services[0].reals[0].check else {
+        panic!("{text}");
+    };
+    let Method::Single(probe) = &check.method else {
+        panic!("{text}");
+    };
+    probe.kind.clone()
+}
 
-fn check(virtual_line: &str, lines: &str) -> Check {
-    let text = text(virtual_line, lines);
-    survives(text.as_bytes());
-    let mut service = service(text);
-    match service.reals.remove(0).check {
-        RealCheck::Probe(check) => std::sync::Arc::unwrap_or_clone(check),
+fn http(lines: &str) -> HttpProbe {
+    match kind("http", lines) {
+        ProbeKind::Http(http) => http,
         other => panic!("{other:?}"),
     }
 }
 
-fn probe(lines: &str) -> Probe {
-    match check(TCP, lines).method {
-        Method::Single(probe) => probe,
-        other @ Method::Combined { .. } => panic!("{other:?}"),
-    }
+fn tls(lines: &str) -> Tls {
+    kind("https", lines).tls().unwrap().clone()
+}
+
+/// Line, column and words of the first error.
+fn refused(service: &str, lines: &str) -> (u32, u32, String) {
+    let all = match read_with_files(&text(service, lines)) {
+        Ok(_) => panic!("accepted: {lines}"),
+        Err(Rejected(all)) => Rejected(all),
+    };
+    let first = all.first_error().unwrap();
+    assert!(first.help.is_some(), "{first}");
+    (first.line, first.column, first.message.clone())
 }
 
 #[test]
-fn ways_are_part_of_every_probe_that_opens_a_socket() {
-    let lines = "checksource=192.0.2.1\ncheckinterface=eth1.7\ncheckmark=4294967295";
-    let way = Way {
-        source: Some("192.0.2.1".parse().unwrap()),
-        interface: Some("eth1.7".parse().unwrap()),
-        mark: Some(u32::MAX),
-        proxy: None,
-    };
-    for kind in ["connect", "ping", "negotiate\nservice=http"] {
-        let probe = probe(&format!("checktype={kind}\n{lines}"));
-        assert_eq!(probe.way.as_deref(), Some(&way));
-    }
-    let combined = check(
-        TCP,
-        &format!("checktype=3\nservice=smtp\n{lines}\nproxyprotocol=2"),
-    );
-    let Method::Combined {
-        negotiate, connect, ..
-    } = combined.method
-    else {
-        panic!("{:?}", combined.method)
-    };
-    let way = Way {
-        proxy: Some(ProxyHeader::V2),
-        ..way
-    };
-    assert_eq!(negotiate.way.as_deref(), Some(&way));
-    assert_eq!(connect.way.as_deref(), Some(&way));
-    // Two ways are two checks.
-    assert_ne!(
-        check(TCP, "service=http\ncheckmark=1"),
-        check(TCP, "service=http\ncheckmark=2")
-    );
-    assert_eq!(probe("service=http").way, None);
-    let six = check(
-        "virtual6=[2001:db8::100]:80",
-        "service=http\nchecksource=2001:db8::1",
-    );
-    let source = six.method.thorough().way.as_ref().unwrap().source;
-    assert_eq!(source.unwrap().to_string(), "2001:db8::1");
-}
-
-#[test]
-fn steps_of_a_dialogue_keep_their_order() {
-    let probe = probe(
-        r#"service=dialogue
-        expect="^220 .*"
-        send="say \"x\" #1\r\n"
-        send="\x00\xff"
-        expect="ok""#,
-    );
-    let ProbeKind::Dialogue(dialogue) = probe.kind else {
-        panic!("{probe:?}")
-    };
-    let expect = |text: &str| DialogueStep::Expect(Pattern(text.to_owned()));
-    let expected = [
-        expect("^220 .*"),
-        DialogueStep::Send(b"say \"x\" #1\r\n".to_vec()),
-        DialogueStep::Send(b"\0\xff".to_vec()),
-        expect("ok"),
-    ];
-    assert_eq!(dialogue.steps, expected);
-}
-
-#[test]
-fn requests_of_our_own_services_are_taken_as_written() {
-    for (request, sent) in [("/x", &b"/x"[..]), (r"x\n\x2f\\", b"x\n/\\")] {
-        let probe = probe(&format!(
-            "service=udp\nrequest=\"{request}\"\nreceive=\"y\""
-        ));
-        let ProbeKind::Udp(udp) = probe.kind else {
-            panic!("{probe:?}")
-        };
-        assert_eq!(udp.send, sent);
-    }
-    let ProbeKind::Udp(udp) = probe("service=udp").kind else {
-        panic!("another kind")
-    };
-    assert_eq!((udp.send, udp.receive), (Vec::new(), None));
-}
-
-#[test]
-fn redis_is_asked_with_and_without_a_login() {
-    let ProbeKind::Redis(redis) = probe("service=redis\npasswd=\"p\"").kind else {
-        panic!("another kind")
-    };
-    assert_eq!(redis.command, "");
-    let login = redis.login.unwrap();
-    assert_eq!((login.name.as_str(), login.password.expose()), ("", "p"));
-    let lines = "service=redis\nlogin=\"l\"\npasswd=\"p\"\nrequest=\"INFO\"\nreceive=\"role\"";
-    let ProbeKind::Redis(redis) = probe(lines).kind else {
-        panic!("another kind")
-    };
-    assert_eq!(redis.login.unwrap().name, "l");
+fn http_words_become_part_of_the_probe() {
     assert_eq!(
-        (redis.command.as_str(), redis.receive.unwrap().0.as_str()),
-        ("INFO", "role")
+        http("status=200-299,401").statuses.unwrap().to_string(),
+        "200-299,401"
     );
-    // The port alone does not make it a Redis check: ldirectord does not know it.
-    let none = service("virtual=192.0.2.100:6379\n\treal=192.0.2.21:6379 masq\n");
-    assert_eq!(none.reals[0].check, RealCheck::Always);
-}
-
-#[test]
-fn grpc_services_are_asked_by_name() {
-    let lines = "service=grpc\nrequest=\"web.Shop\"\nvirtualhost=\"grpc.example.com\"";
-    let ProbeKind::Grpc(grpc) = probe(lines).kind else {
-        panic!("another kind")
+    assert_eq!(http("").redirects, Redirects::SameHost);
+    assert_eq!(http("redirects=no").redirects, Redirects::No);
+    assert_eq!(http("redirects=yes").redirects, Redirects::Yes);
+    let own = http("requestheader=\"X-A: 1\"\nrequestheader=\"Host: b.example:81\"");
+    let header = |index: usize| {
+        let header = &own.headers[index];
+        (header.name.as_str(), header.value.expose())
     };
-    assert_eq!(grpc.name, "web.Shop");
-    assert_eq!(grpc.authority.as_deref(), Some("grpc.example.com"));
-}
-
-#[test]
-fn name_servers_are_asked_for_types_over_either_transport() {
-    for kind in DnsKind::ALL {
-        let lines = format!(
-            "service=dns\nrequest=\"example.com\"\ndnstype={}\ndnstransport=tcp",
-            kind.word().to_lowercase()
+    assert_eq!(
+        (header(0), header(1)),
+        (("X-A", "1"), ("Host", "b.example:81"))
+    );
+    let posted = http("httpmethod=post\nrequestbody=\"{\"a\":1}\"");
+    assert_eq!(
+        (posted.method, posted.body.as_deref()),
+        (HttpMethod::Post, Some("{\"a\":1}"))
+    );
+    let expected = http("expectheader=\"Content-Type: ^text/\"").expected_headers;
+    assert_eq!(
+        (expected[0].name.as_str(), expected[0].value.0.as_str()),
+        ("Content-Type", "^text/")
+    );
+    for (written, pointer, value) in [
+        ("/status = ok", "/status", "\"ok\""),
+        ("/status=\"ok\"", "/status", "\"ok\""),
+        ("/a~1b/0 = true", "/a~1b/0", "true"),
+        (" = {\"b\":1, \"a\":[]}", "", "{\"a\":[],\"b\":1}"),
+        ("/n = 1.50", "/n", "1.5"),
+        ("/t = a = b", "/t", "\"a = b\""),
+    ] {
+        let json = http(&format!("json=\"{written}\"")).json;
+        assert_eq!(
+            (json[0].pointer.as_str(), json[0].value.as_str()),
+            (pointer, value),
+            "{written}"
         );
-        let check = check(UDP, &lines);
-        let ProbeKind::Dns(dns) = &check.method.thorough().kind else {
-            panic!("another kind")
-        };
-        assert_eq!((dns.kind, dns.transport), (Some(kind), Transport::Tcp));
     }
-    let address = text(UDP, "service=dns\nrequest=\"192.0.2.1\"\ndnstype=A");
-    refuses(address, 3, "an address is asked for its name only");
+    assert!(http("receive=\"x\"\ninvert=yes").invert);
+    let login = http("login=\"a\"\npasswd=\"b\"\nhttpauth=basic")
+        .login
+        .unwrap();
+    assert_eq!((login.name.as_str(), login.password.expose()), ("a", "b"));
+    assert_eq!(http("login=\"a\"\npasswd=\"b\"").login, None);
+    assert_eq!(http("httpversion=2").version, HttpVersion::V2);
 }
 
 #[test]
-fn words_that_make_no_sense_are_refused_where_they_stand() {
-    let source = "checksource=192.0.2.1";
-    for (virtual_line, lines, message) in [
+fn tls_words_become_part_of_the_probe() {
+    assert_eq!(tls(""), Tls::default());
+    let verified = tls("tlsverify=yes");
+    assert_eq!(
+        (&verified.trust, verified.expiry_days),
+        (&Trust::System, Some(14))
+    );
+    assert_eq!(
+        tls("tlsverify=yes\ntlsca=/a.pem").trust,
+        Trust::File(Pem::new(*b"/a.pem"))
+    );
+    let name = |lines: &str| tls(lines).name;
+    let given = |name: &str| TlsName::Given(name.to_owned());
+    assert_eq!(
+        name("virtualhost=www.example.com:8443"),
+        given("www.example.com")
+    );
+    assert_eq!(name("virtualhost=192.0.2.1"), TlsName::Address);
+    assert_eq!(name("virtualhost=[2001:db8::1]:443"), TlsName::Address);
+    assert_eq!(
+        name("virtualhost=www.example.com\ntlsname=none"),
+        TlsName::None
+    );
+    assert_eq!(
+        name("virtualhost=a.example\ntlsname=b.example"),
+        given("b.example")
+    );
+    let identity = tls("tlscert=/a.pem\ntlskey=\"/key.pem\"").identity.unwrap();
+    assert_eq!(identity.key.expose(), b"/key.pem");
+    assert_eq!(tls("tlsmin=1.3").minimum, TlsVersion::V13);
+    assert_eq!(tls("tlsexpiry=30").expiry_days, Some(30));
+    assert_eq!(tls("tlsverify=yes\ntlsexpiry=0").expiry_days, None);
+    for service in ["imaps", "pops", "ldaps"] {
+        let tls = kind(service, "tlsverify=yes\nvirtualhost=mail.example.com")
+            .tls()
+            .unwrap()
+            .clone();
+        assert_eq!(
+            (tls.trust, tls.name),
+            (Trust::System, given("mail.example.com"))
+        );
+    }
+    assert_eq!(kind("imap", "").tls(), None);
+}
+
+#[test]
+fn mistakes_are_told_where_they_are() {
+    for (service, lines, column, message) in [
+        ("http", "status=2xx", 12, "is no list of status codes"),
         (
-            TCP,
-            "checktype=on\nchecksource=192.0.2.1",
-            "checksource has nothing to act on",
+            "http",
+            "redirects=maybe",
+            15,
+            "redirects must be yes, no or same-host",
+        ),
+        ("http", "requestheader=\"X-A\"", 19, "is no header line"),
+        ("http", "requestheader=\"X A: 1\"", 19, "is no header line"),
+        ("http", "requestheader=\"X-A: \"", 19, "is no header line"),
+        (
+            "http",
+            "requestheader=\"Content-length: 1\"",
+            19,
+            "cannot be set",
         ),
         (
-            TCP,
-            "checktype=external\ncheckmark=1",
-            "an external program opens its own",
+            "http",
+            "requestheader=\"CONNECTION: close\"",
+            19,
+            "cannot be set",
         ),
         (
-            TCP,
-            "service=none\ncheckinterface=lo",
-            "checkinterface has nothing to act on",
+            "http",
+            "requestheader=\"X-A: é\"",
+            19,
+            "cannot be sent in X-A",
         ),
         (
-            TCP,
-            "checktype=ping\nproxyprotocol=1",
-            "proxyprotocol goes with checks over TCP",
+            "http",
+            "requestheader=\"Host: a/b\"",
+            19,
+            "cannot be sent in Host",
+        ),
+        ("http", "requestbody=\"x\"", 5, "only with httpmethod POST"),
+        (
+            "http",
+            "httpmethod=DELETE",
+            16,
+            "httpmethod must be GET or HEAD",
         ),
         (
-            UDP,
-            "checktype=connect\nproxyprotocol=1",
-            "proxyprotocol goes with",
-        ),
-        (
-            UDP,
-            "service=dns\nproxyprotocol=1\nrequest=\"a\"",
-            "proxyprotocol goes with",
-        ),
-        (
-            TCP,
-            "service=udp\nproxyprotocol=1",
-            "proxyprotocol goes with",
-        ),
-        (
-            TCP,
-            "service=http\nproxyprotocol=3",
-            "invalid version of the PROXY protocol",
-        ),
-        (TCP, "service=http\ncheckmark=0", "invalid mark"),
-        (
-            TCP,
-            "service=http\nchecksource=2001:db8::1",
-            "is not an IPv4 address",
-        ),
-        (TCP, "service=http\nchecksource=eth0", "is no address"),
-        (
-            TCP,
-            "service=http\nchecksource=0.0.0.0",
-            "is no address of a host",
-        ),
-        (
-            TCP,
-            "service=http\ncheckinterface=a/b",
-            "cannot be an interface",
-        ),
-        (
-            TCP,
-            "service=http\nsend=\"a\"",
-            "send and expect go with service=dialogue",
-        ),
-        (
-            TCP,
-            "checktype=connect\nexpect=\"a\"\nservice=dialogue",
-            "send and expect go with",
-        ),
-        (
-            TCP,
-            "service=http\ndnstype=A",
-            "dnstype goes with service=dns",
-        ),
-        (
-            TCP,
-            "service=http\ndnstransport=udp",
-            "dnstransport goes with service=dns",
-        ),
-        (TCP, "service=dns\ndnstype=AXFR", "dnstype must be A, AAAA"),
-        (
-            TCP,
-            "service=dns\ndnstransport=tls",
-            "dnstransport must be udp or tcp",
-        ),
-        (
-            TCP,
-            "checktype=negotiate\nservice=dialogue",
-            "needs at least one step",
-        ),
-        (
-            TCP,
-            "service=dialogue\nrequest=\"a\"\nsend=\"a\"",
-            "request has no meaning",
-        ),
-        (
-            TCP,
-            "service=dialogue\nreceive=\"a\"\nsend=\"a\"",
-            "receive has no meaning",
-        ),
-        (
-            TCP,
-            "service=dialogue\nsend=\"\\q\"",
-            "there is no escape \\q",
-        ),
-        (
-            TCP,
-            "service=dialogue\nsend=\"\"",
-            "a step of a dialogue must be some text",
-        ),
-        (
-            TCP,
-            "service=dialogue\nexpect=\"(\"",
+            "http",
+            "expectheader=\"A: (\"",
+            18,
             "not a regular expression",
         ),
+        ("http", "json=\"status = ok\"", 10, "is no JSON pointer"),
+        ("http", "json=\"/a~2 = ok\"", 10, "is no JSON pointer"),
+        ("http", "json=\"/a = {\"", 10, "is no JSON pointer"),
+        ("http", "json=\"/a\"", 10, "is no JSON pointer"),
         (
-            TCP,
-            "checktype=negotiate\nservice=udp\nrequest=\"\\x\"",
-            "invalid payload",
+            "http",
+            "json=\"/a = 1\"\nhttpmethod=HEAD",
+            5,
+            "will never match",
+        ),
+        ("http", "invert=yes", 5, "needs a receive"),
+        ("http", "httpauth=digest", 14, "httpauth must be basic"),
+        ("http", "httpauth=basic", 5, "needs a login"),
+        ("http", "httpauth=basic\nlogin=\"a:b\"", 5, "with a colon"),
+        ("http", "httpversion=3", 17, "httpversion must be 1.1 or 2"),
+        (
+            "http_proxy",
+            "httpversion=2\nrequest=\"http://a/\"",
+            5,
+            "HTTP/1.1 only",
         ),
         (
-            TCP,
-            "service=grpc\nreceive=\"a\"",
-            "receive has no meaning with service=grpc",
+            "simpletcp",
+            "status=200",
+            5,
+            "status goes with the services http",
         ),
+        (
+            "imap",
+            "httpmethod=POST",
+            5,
+            "httpmethod goes with the services http",
+        ),
+        (
+            "http",
+            "tlsverify=yes",
+            5,
+            "goes with the services https, imaps",
+        ),
+        (
+            "http",
+            "status=200\nchecktype=connect",
+            5,
+            "no effect with checktype=connect",
+        ),
+        ("https", "tlsmin=1.1", 12, "tlsmin must be 1.2 or 1.3"),
+        ("https", "tlsca=/a.pem", 5, "counts only with tlsverify=yes"),
+        ("https", "tlscert=/a.pem", 5, "counts only with tlskey"),
+        ("https", "tlskey=/a.pem", 5, "counts only with tlscert"),
+        (
+            "https",
+            "tlsverify=yes\ntlsca=a.pem",
+            11,
+            "is no absolute path",
+        ),
+        ("https", "tlsname=a_b.-c", 13, "is no server name"),
+        ("https", "tlsname=a.example:443", 13, "is no server name"),
+        ("https", "tlsexpiry=4000", 15, "invalid number of days"),
     ] {
-        let text = text(virtual_line, lines);
-        survives(text.as_bytes());
-        let all = rejected(&text);
-        let found = all.iter().find(|d| d.message.contains(message));
-        let found = found.unwrap_or_else(|| panic!("{text}{}", render(&all, false)));
-        let says_how = found.help.is_some() || message.contains(" must be ");
-        assert!(found.column > 1 && says_how, "{found}");
-        let first = text.lines().count() - lines.lines().count();
-        assert!(found.line as usize > first, "{found}");
+        let (line, at, said) = refused(service, lines);
+        let wanted = u32::from(lines.contains("tlsca=a.pem"));
+        assert_eq!(line, LINE + wanted, "{lines}: {said}");
+        assert!(said.contains(message), "{lines}: {said}");
+        assert_eq!(at, column, "{lines}: {said}");
     }
-    let login = text(TCP, &format!("service=redis\nlogin=\"l\"\n{source}"));
-    refuses(login, 3, "needs passwd");
-    let many = "send=\"a\"\n".repeat(65);
-    refuses(
-        text(TCP, &format!("service=dialogue\n{many}")),
-        3 + 65,
-        "at most 64 steps",
+    let (line, _, said) = refused("https", "tlsverify=yes\ntlsca=/missing.pem");
+    assert_eq!(line, LINE + 1);
+    assert_eq!(said, "tlsca: \"/missing.pem\" cannot be used: No such file");
+    let many = "requestheader=\"A: b\"\n".repeat(17);
+    let (line, _, said) = refused("http", &many);
+    assert_eq!(
+        (line, said.as_str()),
+        (LINE + 16, "more than 16 lines of requestheader")
     );
 }
 
 #[test]
-fn ldirectord_knows_none_of_it() {
-    let lines = "service=dialogue\nsend=\"a\"\nexpect=\"b\"\nchecksource=192.0.2.1\n\
-        checkinterface=lo\ncheckmark=1\nproxyprotocol=1";
-    let parsed = parse(text(TCP, lines).as_bytes(), "test.cf");
-    let lines: Vec<u32> = parsed.beyond().iter().map(|d| d.line).collect();
-    assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9]);
-    let dns = text(
-        UDP,
-        "service=dns\nrequest=\"a\"\ndnstype=A\ndnstransport=udp",
+fn new_words_are_beyond_ldirectord() {
+    let lines = "status=200\nhttpmethod=PUT\ntlsverify=no\nhttpmethod=GET";
+    let text = text("https", lines);
+    let parsed = parse(text.as_bytes(), "test.cf");
+    let beyond: Vec<u32> = parsed.beyond().iter().map(|d| d.line).collect();
+    assert_eq!(beyond, [LINE, LINE + 1, LINE + 2]);
+}
+
+#[test]
+fn a_changed_file_is_another_check() {
+    let text = text("https", "tlsverify=yes\ntlsca=/a.pem");
+    let with = |content: &[u8]| {
+        let parsed = parse(text.as_bytes(), "test.cf");
+        let mut names = Names::default();
+        names.insert_file("/a.pem".to_owned(), Ok(Pem::new(content)));
+        let config = parsed.resolve(&names).unwrap().config;
+        config.services[0].reals[0].check.clone()
+    };
+    assert_eq!(with(b"1"), with(b"1"));
+    assert_ne!(with(b"1"), with(b"2"));
+}
+
+#[test]
+fn secrets_are_masked() {
+    let lines = "requestheader=\"Authorization: Bearer hidden\"\nrequestheader=\"X-A: seen\"";
+    let config = read_with_files(&text("http", lines)).unwrap().config;
+    let shown = show::to_yaml(&config);
+    assert!(
+        shown.contains("X-A: seen") && !shown.contains("hidden"),
+        "{shown}"
     );
-    assert_eq!(parse(dns.as_bytes(), "test.cf").beyond().len(), 2);
+    assert!(!format!("{config:?}").contains("hidden"));
+}
+
+/// Words in an order of no importance, that fit `service=https`.
+const WORDS: [&str; 27] = [
+    "status=200-299,401",
+    "status=\"302\"",
+    "redirects=yes",
+    "redirects=no",
+    "requestheader=\"X-A: 1\"",
+    "requestheader=\"Cookie: a=\"b\"; c\"",
+    "httpmethod=POST",
+    "httpmethod=PUT",
+    "expectheader=\"Server: ^nginx$\"",
+    "expectheader=\"A: # b\"",
+    "json=\"/status = ok\"",
+    "json=\"/a/0={\"b\": [1, null]}\"",
+    "json=\" = [\"a\"]\"",
+    "receive=\"x\"",
+    "httpversion=2",
+    "httpversion=1.1",
+    "login=\"l\"",
+    "passwd=\"p\"",
+    "tlsverify=yes",
+    "tlsname=none",
+    "tlsname=www.example.com",
+    "tlsname=192.0.2.1",
+    "tlscert=/a.pem\n\ttlskey=/key.pem",
+    "tlscert=\"/a b.pem\"\n\ttlskey=/key.pem",
+    "tlsmin=1.3",
+    "tlsexpiry=0",
+    "tlsexpiry=30",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn they_read_back_as_they_are_printed(lines in vec(select(&WORDS[..]), 0..14)) {
+        let config = read_with_files(&text("https", &lines.join("\n"))).unwrap().config;
+        let printed = to_ldirectord_cf(&config);
+        let again = read_with_files(&printed).unwrap().config;
+        prop_assert_eq!(&again, &config, "{}", printed);
+        prop_assert_eq!(to_ldirectord_cf(&again), printed);
+        prop_assert!(show::to_json(&config).len() > 100);
+    }
 }

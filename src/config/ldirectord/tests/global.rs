@@ -167,6 +167,10 @@ fn mail_settings_are_read() {
         Some("a@example.com, b@example.com")
     );
     assert_eq!(plain.reminder, None);
+    for text in ["2001:db8::25", "[2001:db8::25]"] {
+        let mail = clean(format!("smtp={text}\n")).globals.mail;
+        assert_eq!(mail.relay.as_deref(), Some("2001:db8::25"));
+    }
     refuses("emailalert=\n", 1, "no email address specified");
     refuses("emailalert=\"\"\n", 1, "no email address specified");
     refuses("emailalertfrom=\n", 1, "no email from address specified");

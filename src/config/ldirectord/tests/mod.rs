@@ -6,11 +6,13 @@ mod checks;
 mod examples;
 mod fallback;
 mod global;
+mod policy;
 mod properties;
 mod real;
 mod syntax;
 mod text_protocols;
 mod virtual_service;
+mod words;
 
 use std::net::IpAddr;
 

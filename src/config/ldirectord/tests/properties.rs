@@ -135,6 +135,20 @@ fn shared_line() -> impl Strategy<Value = String> {
         (1u32..100).prop_map(|n| format!("checkinterval={n}")),
         (1u32..9).prop_map(|n| format!("checkcount={n}")),
         (1u32..9).prop_map(|n| format!("failurecount={n}")),
+        (1u32..9).prop_map(|n| format!("rise={n}")),
+        (0u32..9, select(&["fastinterval", "slowstart", "floor"][..]))
+            .prop_map(|(n, name)| format!("{name}={n}")),
+        select(
+            &[
+                "flapdamping=yes",
+                "flapdamping=no",
+                "flapdamping=9,60, 20,10",
+                "responseweight=yes",
+                "responseweight=no",
+                "externalweight=yes"
+            ][..]
+        )
+        .prop_map(str::to_owned),
         select(&["yes", "no"][..]).prop_map(|word| format!("quiescent={word}")),
         select(&["yes", "no"][..]).prop_map(|word| format!("cleanstop={word}")),
         select(&["all", "none", "running", "starting, stopping", "reloading,"][..])
@@ -181,6 +195,7 @@ fn service_line() -> impl Strategy<Value = String> {
             .prop_map(|kind| format!("checktype={kind}")),
         1 => select(&["http", "https", "simpletcp", "none"][..]).prop_map(|name| format!("service={name}")),
         1 => (1u16..).prop_map(|port| format!("checkport={port}")),
+        1 => (1u16.., select(&["agentcheck", "agentinterval"][..])).prop_map(|(n, name)| format!("{name}={n}")),
         1 => "[a-z/?=#& ]{1,12}|[a-z/\"& ]{1,12}".prop_map(|text| format!("request=\"{text}\"")),
         1 => select(&["ok", "a \"b\" c", "x#y", "\\d+ (a|b)", " a "][..]).prop_map(|text| format!("receive=\"{text}\"")),
         1 => select(&["httpmethod=HEAD", "virtualhost=www.example.com", "virtualhost=\"a#b\"", "login=\"l\"",

@@ -380,7 +380,7 @@ fn check_settings_are_read_with_their_defaults() {
     assert_eq!(bare.virtual_host.as_deref(), Some("h.example.com"));
     assert_eq!(bare.command, "/bin/x");
     refuses(
-        section("httpmethod=POST"),
+        section("httpmethod=DELETE"),
         LINE,
         "httpmethod must be GET or HEAD",
     );
