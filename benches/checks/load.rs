@@ -180,7 +180,11 @@ impl Watched {
     /// one began.
     fn news(&mut self) -> (u64, u64, Duration) {
         let now = self.last.read();
-        let news = (now.rounds - self.rounds, now.skipped - self.skipped, now.late);
+        let news = (
+            now.rounds - self.rounds,
+            now.skipped - self.skipped,
+            now.late,
+        );
         (self.rounds, self.skipped) = (now.rounds, now.skipped);
         news
     }

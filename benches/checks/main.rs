@@ -64,7 +64,10 @@ fn page(quick: bool) -> anyhow::Result<()> {
         println!("{}", server.put_under(&steady)?);
     }
     println!("\n### Half of the servers hang\n");
-    println!("They accept and say nothing; time-out 3 s. Lateness of the others.\n\n{}", load::HEAD);
+    println!(
+        "They accept and say nothing; time-out 3 s. Lateness of the others.\n\n{}",
+        load::HEAD
+    );
     let hanging = Load {
         fine: 5000 / share,
         hanging: 5000 / share,
@@ -90,7 +93,10 @@ fn page(quick: bool) -> anyhow::Result<()> {
     println!(
         "\nConnections in 100 ms: at most {} in the first interval, {} in the second, {} on average.",
         most(&connections, 0..interval.as_millis() as usize / 100),
-        most(&connections, interval.as_millis() as usize / 100..usize::MAX),
+        most(
+            &connections,
+            interval.as_millis() as usize / 100..usize::MAX
+        ),
         u64::from(many.fine) * 100 / interval.as_millis() as u64
     );
     Ok(())

@@ -152,8 +152,9 @@ fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) ->
     }
 }
 
-/// First non-empty line of output, for a reason.
-fn first_line(output: &[u8]) -> String {
+/// First non-empty line of a program's output, for a reason: the beginning of it, not yet
+/// made printable.
+pub fn first_line(output: &[u8]) -> String {
     let line = output
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)

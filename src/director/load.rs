@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::config::directord::{Document, Here};
 use crate::config::{
@@ -35,6 +35,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// What its names stand for.
     pub answers: Arc<Answers>,
+    /// How long the system took for each host that it found.
+    pub lookups: BTreeMap<Name, Duration>,
     /// State of the files when they were read.
     pub fingerprint: Fingerprint,
 }
@@ -208,6 +210,7 @@ pub fn load_as(
             document,
             warnings: services.warnings,
             answers: Arc::new(services.answers),
+            lookups: services.lookups,
             fingerprint,
         }),
         Err(rejected) => Err(LoadError {
@@ -277,6 +280,7 @@ struct Services {
     config: Config,
     warnings: Vec<Diagnostic>,
     answers: Answers,
+    lookups: BTreeMap<Name, Duration>,
 }
 
 fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
@@ -290,7 +294,7 @@ fn resolved(
     path: &str,
     known: Option<&Answers>,
 ) -> Result<Services, Rejected> {
-    let mut answers = ask(parsed.names());
+    let (mut answers, lookups) = ask(parsed.names());
     if let Some(known) = known {
         for name in parsed.names() {
             if let (None, Some(answer)) = (answers.get(&name), known.get(&name)) {
@@ -315,11 +319,14 @@ fn resolved(
         config,
         warnings,
         answers,
+        lookups,
     })
 }
 
-fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
+/// Answers, and how long each host took.
+fn ask(names: impl IntoIterator<Item = Name>) -> (Answers, BTreeMap<Name, Duration>) {
     let mut answers = Answers::new();
+    let mut lookups = BTreeMap::new();
     let mut hosts = Vec::new();
     let mut services = None;
     for name in names {
@@ -336,14 +343,15 @@ fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
             }
         }
     }
-    for ((name, family), address) in resolve::hosts(hosts) {
+    for ((name, family), found) in resolve::hosts(hosts) {
         let name = Name::Host {
             name: name.into(),
             family,
         };
-        answers.insert(name, Answer::Address(address));
+        lookups.insert(name.clone(), found.took);
+        answers.insert(name, Answer::Address(found.address));
     }
-    answers
+    (answers, lookups)
 }
 
 /// Files and directories that a configuration mentions and that must be there.
@@ -438,7 +446,7 @@ mod tests {
     /// Writes a file with a time of its own, whatever the clock's steps.
     fn rewrite(path: &Path, text: &str) {
         std::fs::write(path, text).unwrap();
-        let later = SystemTime::now() + std::time::Duration::from_secs(10);
+        let later = SystemTime::now() + Duration::from_secs(10);
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_modified(later).unwrap();
     }
