@@ -100,7 +100,7 @@ impl Run {
         let memory = host::resident()?;
         let mut fine = Vec::new();
         for number in 0..load.fine.max(load.hanging) {
-            let mut add = |number: u32, port| {
+            let add = |number: u32, port| {
                 let check = Arc::new(load.check(number, port));
                 lane.add(CheckId(number.into()), check, false)
             };

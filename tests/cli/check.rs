@@ -148,6 +148,7 @@ fn the_dialogue_of_each_protocol_is_shown_without_secrets() {
             login,
             &[
                 b"",
+                b"N",
                 b"R\0\0\0\x08\0\0\0\x03",
                 b"E\0\0\0\x22SFATAL\0C28P01\0MMark3d-S3cret\0\0",
             ],
