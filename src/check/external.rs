@@ -118,7 +118,12 @@ pub async fn execute(program: &Program, limit: Duration) -> Report {
     let mut running = match Running::start_before(program, deadline).await {
         Ok(running) => running,
         Err(error) => {
-            let fault = Fault::new(format!("cannot run {}: {error}", program.name()));
+            let why = if fault::is_descriptor_exhaustion(&error) {
+                fault::words(&error)
+            } else {
+                error.to_string()
+            };
+            let fault = Fault::new(format!("cannot run {}: {why}", program.name()));
             return trace.report(Outcome::Inconclusive(fault), "");
         }
     };

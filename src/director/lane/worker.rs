@@ -17,7 +17,7 @@ use super::flight::{Flight, Landing, Plain};
 use super::schedule::{Key, Schedule, Start};
 use super::shortage::{News, Shortage};
 use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox};
-use crate::check;
+use crate::check::{self, fault};
 use crate::model::{Check, Fault, Outcome, Phases, Probe, ProbeKind, Report};
 
 /// Token of the waker; probes have the number of their place.
@@ -280,9 +280,7 @@ impl Worker {
         let socket = (self.poll.registry(), Token(place));
         match Flight::begin(key, target, plain, (now, timeout), socket) {
             Ok(flight) => {
-                if let Some(News::Over(rounds)) = self.shortage.handle_success(now) {
-                    tracing::info!(rounds, "file descriptors are available again");
-                }
+                self.note_descriptor(now);
                 self.deadlines.set(place, flight.deadline);
                 self.flights[place] = Some(flight);
                 if let Some(entry) = self.entry(key) {
@@ -291,7 +289,9 @@ impl Worker {
             }
             Err(landing) => {
                 self.free.push(place);
-                self.note_exhaustion(&landing, now);
+                if landing.exhausted {
+                    self.note_exhaustion(now);
+                }
                 self.handle_end(key, landing.outcome, Duration::ZERO, now, String::new);
             }
         }
@@ -346,7 +346,9 @@ impl Worker {
             return;
         };
         self.freed.push(place);
-        self.note_exhaustion(&landing, now);
+        if landing.exhausted {
+            self.note_exhaustion(now);
+        }
         let latency = now.saturating_duration_since(flight.started);
         self.handle_end(flight.key, landing.outcome, latency, now, || {
             flight.detail()
@@ -367,6 +369,13 @@ impl Worker {
             phases,
             ..
         } = report;
+        match &outcome {
+            Outcome::Inconclusive(fault) if fault::is_of_descriptors(fault) => {
+                self.note_exhaustion(now);
+            }
+            Outcome::Inconclusive(_) => {}
+            Outcome::Up | Outcome::Down(_) => self.note_descriptor(now),
+        }
         self.handle_end(key, outcome, phases.total, now, || detail);
     }
 
@@ -411,9 +420,17 @@ impl Worker {
         }
     }
 
-    fn note_exhaustion(&mut self, landing: &Landing, now: Instant) {
-        if landing.exhausted && self.shortage.handle_refusal(now).is_some() {
+    /// A probe could not have a descriptor.
+    fn note_exhaustion(&mut self, now: Instant) {
+        if self.shortage.handle_refusal(now).is_some() {
             tracing::warn!("no file descriptors left for checks, their results are inconclusive");
+        }
+    }
+
+    /// A probe could.
+    fn note_descriptor(&mut self, now: Instant) {
+        if let Some(News::Over(rounds)) = self.shortage.handle_success(now) {
+            tracing::info!(rounds, "file descriptors are available again");
         }
     }
 }
