@@ -116,7 +116,7 @@ impl Run {
         std::thread::sleep(load.warm.max(load.interval));
         let memory = host::resident()?.saturating_sub(memory);
         let (began, busy) = (Instant::now(), host::processor_time("checks")?);
-        let mut late = Vec::new();
+        let mut delays = Vec::new();
         for watched in &mut fine {
             watched.news();
         }
@@ -128,17 +128,17 @@ impl Run {
                 let (new, left_out, lateness) = watched.news();
                 rounds += new;
                 skipped += left_out;
-                late.extend((new > 0).then_some(lateness));
+                delays.extend((new > 0).then_some(lateness));
             }
         }
         let took = began.elapsed();
         let busy = host::processor_time("checks")?.saturating_sub(busy);
         drop(lane);
         drain.abort();
-        late.sort_unstable();
+        delays.sort_unstable();
         let at = |share: f64| {
-            let index = (late.len() as f64 * share) as usize;
-            let time = late.get(index.min(late.len().saturating_sub(1)));
+            let index = (delays.len() as f64 * share) as usize;
+            let time = delays.get(index.min(delays.len().saturating_sub(1)));
             time.map(|time| time.as_secs_f64() * 1000.0)
                 .context("no round has ended")
         };
