@@ -29,6 +29,7 @@ pub mod ftp;
 pub mod http;
 pub mod imap;
 pub mod ldap;
+pub mod lines;
 pub mod nntp;
 pub mod pattern;
 pub mod pop;
@@ -40,21 +41,28 @@ pub mod tls;
 
 mod connect;
 mod external;
-mod lines;
+mod mask;
 mod ping;
 mod reply;
 mod simpletcp;
 mod trace;
 
 pub use connect::CONNECTED;
-pub use external::{Program, execute};
+pub use external::{Program, execute, first_line};
 
 /// Carries out one probe and reports what it found, at the latest when the probe's
-/// time-out has passed.
+/// time-out has passed. Secrets of the probe are masked in the report, even where the
+/// server repeats them.
 ///
 /// Needs a tokio runtime with time and I/O enabled. Dropping the future gives the probe
 /// up: sockets are closed, programs and what they started are killed.
 pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
+    let mut report = carry_out(target, probe).await;
+    mask::mask(&mut report, &probe.kind.secrets());
+    report
+}
+
+async fn carry_out(target: SocketAddr, probe: &Probe) -> Report {
     match &probe.kind {
         ProbeKind::Connect => connect::run(target, probe.timeout).await,
         ProbeKind::Ping { attempts } => ping::run(target.ip(), *attempts, probe.timeout).await,

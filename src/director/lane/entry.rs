@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) running: Running,
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
+    /// How late the last round began.
+    pub(super) late: Duration,
     pub(super) last: Arc<LastResult>,
     report_all: bool,
     pub(super) first: First,
@@ -107,6 +109,7 @@ impl Entry {
             watch: Watch::default(),
             running: Running::No,
             overdue: false,
+            late: Duration::ZERO,
             last,
             report_all,
             first: First::Waiting,
