@@ -300,6 +300,82 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
         "Remark in mail; the name in directord list when there is no servicename.",
     ),
     (
+        "status",
+        "CODE[-CODE][,...]",
+        "Status codes that are in order, 200 to 599; 200-299 when missing.",
+    ),
+    (
+        "redirects",
+        "same-host | yes | no",
+        "Which redirects are followed, always at the server that is checked; same-host when missing.",
+    ),
+    (
+        "requestheader",
+        "\"NAME: VALUE\"",
+        "A line of the request's head; up to 16.",
+    ),
+    (
+        "requestbody",
+        "\"TEXT\"",
+        "Sent with POST, PUT and OPTIONS.",
+    ),
+    (
+        "expectheader",
+        "\"NAME: REGEX\"",
+        "A line of that name in the answer must match; up to 16.",
+    ),
+    (
+        "json",
+        "\"/POINTER = VALUE\"",
+        "The body is JSON with this value at this pointer (RFC 6901); up to 16.",
+    ),
+    (
+        "invert",
+        "yes | no",
+        "The body must not match receive; no when missing.",
+    ),
+    (
+        "httpauth",
+        "basic",
+        "login and passwd are sent as basic authentication (RFC 7617).",
+    ),
+    (
+        "httpversion",
+        "1.1 | 2",
+        "Version of HTTP that is spoken; 1.1 when missing.",
+    ),
+    (
+        "tlsverify",
+        "yes | no",
+        "The server's certificate is verified; no when missing.",
+    ),
+    (
+        "tlsca",
+        "FILE",
+        "Authorities that are trusted, in PEM; those of this host when missing.",
+    ),
+    (
+        "tlsname",
+        "NAME | none",
+        "Name that is sent and verified; virtualhost when it is a name.",
+    ),
+    (
+        "tlscert",
+        "FILE",
+        "Certificate shown to servers that ask for one, in PEM.",
+    ),
+    ("tlskey", "FILE", "Its key, in PEM, not readable by others."),
+    (
+        "tlsmin",
+        "1.2 | 1.3",
+        "Oldest version of TLS that is spoken; 1.2 when missing.",
+    ),
+    (
+        "tlsexpiry",
+        "DAYS",
+        "From so many days before the certificate expires there is a warning; 14 with tlsverify, otherwise off.",
+    ),
+    (
         "timeout",
         "SECONDS",
         "Withdrawn: write checktimeout or negotiatetimeout.",
