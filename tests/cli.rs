@@ -10,6 +10,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/failover.rs"]
 mod failover;
 #[path = "cli/ipvsadm.rs"]

@@ -120,7 +120,12 @@ pub async fn execute(program: &Program, limit: Duration) -> Report {
     let mut running = match Running::start_before(program, deadline).await {
         Ok(running) => running,
         Err(error) => {
-            let fault = Fault::new(format!("cannot run {}: {error}", program.name()));
+            let why = if fault::is_descriptor_exhaustion(&error) {
+                fault::words(&error)
+            } else {
+                error.to_string()
+            };
+            let fault = Fault::new(format!("cannot run {}: {why}", program.name()));
             return trace.report(Outcome::Inconclusive(fault), "");
         }
     };
@@ -156,8 +161,9 @@ fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) ->
     }
 }
 
-/// First non-empty line of output, for a reason.
-fn first_line(output: &[u8]) -> String {
+/// First non-empty line of a program's output, for a reason: the beginning of it, not yet
+/// made printable.
+pub fn first_line(output: &[u8]) -> String {
     let line = output
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)

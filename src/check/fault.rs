@@ -25,6 +25,17 @@ pub enum Stage {
     Waiting(u64),
 }
 
+/// Words for descriptors that this process, and this host, has no more of.
+const PROCESS_EXHAUSTED: &str = "this process has no file descriptors left (LimitNOFILE=)";
+const HOST_EXHAUSTED: &str = "this host has no file descriptors left (fs.file-max)";
+
+/// Whether a probe could not be carried out since descriptors had run out.
+pub fn is_of_descriptors(fault: &Fault) -> bool {
+    [PROCESS_EXHAUSTED, HOST_EXHAUSTED]
+        .iter()
+        .any(|words| fault.as_str().contains(words))
+}
+
 /// Whether this host ran out of descriptors.
 pub fn is_descriptor_exhaustion(error: &io::Error) -> bool {
     matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
@@ -109,7 +120,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// The error in the words of an operator.
-fn words(error: &io::Error) -> String {
+pub(super) fn words(error: &io::Error) -> String {
     let known = match errno(error) {
         Some(Errno::ECONNREFUSED) => "connection refused",
         Some(Errno::ECONNRESET) => "connection reset",
@@ -119,8 +130,8 @@ fn words(error: &io::Error) -> String {
         Some(Errno::ENETUNREACH) => "network unreachable",
         Some(Errno::ENETDOWN) => "network interface is down",
         Some(Errno::EACCES) => "administratively prohibited",
-        Some(Errno::EMFILE) => "this process has no file descriptors left (LimitNOFILE=)",
-        Some(Errno::ENFILE) => "this host has no file descriptors left (fs.file-max)",
+        Some(Errno::EMFILE) => PROCESS_EXHAUSTED,
+        Some(Errno::ENFILE) => HOST_EXHAUSTED,
         Some(Errno::ENOMEM) => "this host has no memory left",
         Some(Errno::ENOBUFS) => "this host has no buffer space left",
         Some(Errno::EADDRNOTAVAIL) => {
@@ -180,6 +191,20 @@ mod tests {
         ] {
             let outcome = outcome(errno, Stage::Connecting);
             assert!(matches!(outcome, Outcome::Inconclusive(_)), "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_shortage_of_descriptors_is_told_from_others() {
+        for (errno, is_one) in [
+            (Errno::EMFILE, true),
+            (Errno::ENFILE, true),
+            (Errno::ENOMEM, false),
+        ] {
+            let Outcome::Inconclusive(fault) = outcome(errno, Stage::Connecting) else {
+                panic!("{errno}");
+            };
+            assert_eq!(is_of_descriptors(&fault), is_one, "{errno}");
         }
     }
 

@@ -14,7 +14,7 @@ const ANSWER_MAX: u64 = 256 * 1024;
 
 /// What came of an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// This line was the expected one.
     Up(String),
     /// None was.
@@ -25,14 +25,15 @@ pub(super) enum Verdict {
 /// matcher any line will do, but there must be one.
 ///
 /// A line is searched with its newline. The last one needs none if the server closes.
-pub(super) struct Lines {
+pub struct Lines {
     matcher: Option<Arc<Matcher>>,
     line: Vec<u8>,
     received: u64,
 }
 
 impl Lines {
-    pub(super) fn new(matcher: Option<Arc<Matcher>>) -> Self {
+    /// An answer that has not begun.
+    pub fn new(matcher: Option<Arc<Matcher>>) -> Self {
         Self {
             matcher,
             line: Vec::new(),
@@ -41,7 +42,7 @@ impl Lines {
     }
 
     /// More of the answer; `None` asks for more.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Option<Verdict> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<Verdict> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_MAX - self.line.len();
             if piece.len() > room {
@@ -62,7 +63,7 @@ impl Lines {
     }
 
     /// The server has closed its side.
-    pub(super) fn end(&mut self) -> Verdict {
+    pub fn end(&mut self) -> Verdict {
         if !self.line.is_empty()
             && let Some(verdict) = self.take_line()
         {

@@ -31,6 +31,7 @@ pub mod grpc;
 pub mod http;
 pub mod imap;
 pub mod ldap;
+pub mod lines;
 pub mod nntp;
 pub mod pattern;
 pub mod pop;
@@ -46,7 +47,7 @@ pub mod udp;
 
 mod connect;
 mod external;
-mod lines;
+mod mask;
 mod ping;
 mod proxy;
 mod reply;
@@ -54,14 +55,21 @@ mod simpletcp;
 mod trace;
 
 pub use connect::CONNECTED;
-pub use external::{Program, execute};
+pub use external::{Program, execute, first_line};
 
 /// Carries out one probe and reports what it found, at the latest when the probe's
-/// time-out has passed.
+/// time-out has passed. Secrets of the probe are masked in the report, even where the
+/// server repeats them.
 ///
 /// Needs a tokio runtime with time and I/O enabled. Dropping the future gives the probe
 /// up: sockets are closed, programs and what they started are killed.
 pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
+    let mut report = carry_out(target, probe).await;
+    mask::mask(&mut report, &probe.kind.secrets());
+    report
+}
+
+async fn carry_out(target: SocketAddr, probe: &Probe) -> Report {
     let route = Route::new(target, probe);
     match &probe.kind {
         ProbeKind::Connect => connect::run(route, probe.timeout).await,

@@ -10,6 +10,7 @@ use super::*;
 use crate::model::Side;
 use crate::model::{HttpMethod, HttpProbe, Outcome, Pattern, SimpleTcpProbe, Tls, TlsName};
 
+mod hostile;
 mod text;
 
 /// Deadline of the probes of hanging servers.

@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::check;
-use crate::config::{Config, RealCheck};
+use crate::config::{Host, Name, RealCheck, RealServer};
 use crate::director::lane::CheckId;
-use crate::model::{CertificateState, Check, Outcome, Report, Side};
+use crate::director::load::Loaded;
+use crate::model::{CertificateState, Check, Family, Outcome, Report, Side};
 
 /// Probes at a time.
 const PARALLEL: usize = 256;
@@ -27,15 +28,18 @@ pub(super) struct Line {
     off: bool,
     target: Option<SocketAddr>,
     kind: &'static str,
+    /// Name under which the server was written, and how long looking it up took when the
+    /// file was read.
+    name: Option<(String, Option<Duration>)>,
     report: Option<Report>,
 }
 
 /// Runs the checks of all real servers that `wanted` names (`ADDRESS` or `ADDRESS:PORT`; all
 /// when it is empty), each distinct one once.
-pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
+pub(super) async fn round(loaded: &Loaded, wanted: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut checks: BTreeMap<Arc<Check>, Vec<usize>> = BTreeMap::new();
-    for service in &config.services {
+    for service in &loaded.config.services {
         for real in &service.reals {
             let server = real.destination.key;
             let names = [server.to_string(), server.address.to_string()];
@@ -54,6 +58,7 @@ pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
                 kind: check
                     .as_ref()
                     .map_or("none", |check| check.method.thorough().kind.word()),
+                name: name(real, loaded),
                 report: None,
             });
             if let Some(check) = check {
@@ -67,6 +72,18 @@ pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The name under which a server was written, with the time of its look-up.
+fn name(real: &RealServer, loaded: &Loaded) -> Option<(String, Option<Duration>)> {
+    let Host::Name(name) = &real.written.host else {
+        return None;
+    };
+    let key = Name::Host {
+        name: name.clone(),
+        family: Family::of(real.destination.key.address),
+    };
+    Some((name.to_string(), loaded.lookups.get(&key).copied()))
 }
 
 /// Runs checks once, beside each other.
@@ -136,15 +153,29 @@ impl Line {
         let phases = self.report.as_ref().map(|report| {
             let ms = |time: Option<Duration>| time.map(milliseconds);
             json!({
+                "name_ms": ms(self.name.as_ref().and_then(|(_, took)| *took)),
                 "connect_ms": ms(report.phases.connected),
                 "tls_ms": ms(report.phases.tls),
                 "first_byte_ms": ms(report.phases.first_byte),
                 "total_ms": milliseconds(report.phases.total),
             })
         });
+        let dialogue = self.report.as_ref().map(|report| {
+            let said = report.dialogue.iter().map(|said| {
+                json!({
+                    "by": match said.by {
+                        Side::Director => "director",
+                        Side::Server => "server",
+                    },
+                    "text": said.bytes.escape_ascii().to_string(),
+                })
+            });
+            said.collect::<Vec<_>>()
+        });
         json!({
             "service": self.service,
             "server": self.server,
+            "name": self.name.as_ref().map(|(name, _)| name),
             "check": self.kind,
             "target": self.target.map(|target| target.to_string()),
             "state": self.state(),
@@ -155,6 +186,7 @@ impl Line {
                 "expires_in_days": certificate.expires_in.map(days),
                 "expires_soon": certificate.expires_soon,
             })),
+            "dialogue": dialogue,
         })
     }
 
@@ -188,10 +220,12 @@ impl Line {
         let times = named
             .iter()
             .filter_map(|(name, time)| Some(format!("{name} {:.2} ms", milliseconds((*time)?))));
-        line(
-            &mut out,
-            format_args!("    {}", times.collect::<Vec<_>>().join(", ")),
-        );
+        let looked_up = self.name.as_ref().and_then(|(name, took)| {
+            let took = milliseconds((*took)?);
+            Some(format!("name {name} looked up in {took:.2} ms"))
+        });
+        let times: Vec<String> = looked_up.into_iter().chain(times).collect();
+        line(&mut out, format_args!("    {}", times.join(", ")));
         if let Some(certificate) = &report.certificate {
             line(
                 &mut out,

@@ -271,7 +271,7 @@ fn check_once(options: &args::Check) -> anyhow::Result<Exit> {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    let lines = runtime()?.block_on(check::round(&loaded.config, &options.servers));
+    let lines = runtime()?.block_on(check::round(&loaded, &options.servers));
     anyhow::ensure!(
         !lines.is_empty() || options.servers.is_empty(),
         "no real server of {} is called {}",

@@ -29,10 +29,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::model::{Advice, CertificateState, Check, Outcome};
 
 mod complaints;
+mod deadlines;
 mod entry;
 mod flight;
 mod rounds;
 mod schedule;
+mod shortage;
 mod worker;
 
 use worker::{Command, Worker};
@@ -87,6 +89,9 @@ pub struct LastRound {
     pub at: Option<Instant>,
     /// How long it took.
     pub latency: Duration,
+    /// How long after its moment in the interval the last round began: what the lane, not
+    /// the server, is to blame for. Zero for a first round before that moment.
+    pub late: Duration,
     /// Rounds that have ended.
     pub rounds: u64,
     /// What the last TLS handshake told about the server's certificate, and when.
@@ -140,9 +145,9 @@ impl Lane {
         })
     }
 
-    /// Begins a check: its first round at once, in the order of adding, the others at a
-    /// moment of the interval that is the check's own. `report_all` asks for an event
-    /// after every round. An `id` in use is replaced.
+    /// Begins a check. Its rounds begin at a moment of the interval that is the check's own;
+    /// the first one earlier, in the order of adding, as far as that makes no burst.
+    /// `report_all` asks for an event after every round. An `id` in use is replaced.
     pub fn add(&self, id: CheckId, check: Arc<Check>, report_all: bool) -> Arc<LastResult> {
         let last = Arc::new(LastResult::default());
         self.mailbox.send(Command::Add {

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::check::tls;
 use crate::config::directord::{Document, Here};
@@ -38,6 +38,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// What its names stand for.
     pub answers: Arc<Answers>,
+    /// How long the system took for each host that it found.
+    pub lookups: BTreeMap<Name, Duration>,
     /// State of the files when they were read.
     pub fingerprint: Fingerprint,
 }
@@ -215,6 +217,7 @@ pub fn load_as(
                 document,
                 warnings: services.warnings,
                 answers: Arc::new(services.answers),
+                lookups: services.lookups,
                 fingerprint,
             })
         }
@@ -287,6 +290,7 @@ struct Services {
     answers: Answers,
     /// Other files it depends on, with what is in them.
     files: Vec<(PathBuf, Pem)>,
+    lookups: BTreeMap<Name, Duration>,
 }
 
 fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
@@ -300,7 +304,7 @@ fn resolved(
     path: &str,
     known: Option<&Answers>,
 ) -> Result<Services, Rejected> {
-    let mut answers = ask(parsed.names());
+    let (mut answers, lookups) = ask(parsed.names());
     if let Some(known) = known {
         for name in parsed.names() {
             if let (None, Some(answer)) = (answers.get(&name), known.get(&name)) {
@@ -331,6 +335,7 @@ fn resolved(
         warnings,
         answers,
         files,
+        lookups,
     })
 }
 
@@ -384,8 +389,10 @@ fn prove_clients(config: &Config, path: &str) -> Vec<Diagnostic> {
     findings
 }
 
-fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
+/// Answers, and how long each host took.
+fn ask(names: impl IntoIterator<Item = Name>) -> (Answers, BTreeMap<Name, Duration>) {
     let mut answers = Answers::new();
+    let mut lookups = BTreeMap::new();
     let mut hosts = Vec::new();
     let mut services = None;
     for name in names {
@@ -402,14 +409,15 @@ fn ask(names: impl IntoIterator<Item = Name>) -> Answers {
             }
         }
     }
-    for ((name, family), address) in resolve::hosts(hosts) {
+    for ((name, family), found) in resolve::hosts(hosts) {
         let name = Name::Host {
             name: name.into(),
             family,
         };
-        answers.insert(name, Answer::Address(address));
+        lookups.insert(name.clone(), found.took);
+        answers.insert(name, Answer::Address(found.address));
     }
-    answers
+    (answers, lookups)
 }
 
 /// Files and directories that a configuration mentions and that must be there.
@@ -493,7 +501,7 @@ mod tests {
     /// Writes a file with a time of its own, whatever the clock's steps.
     fn rewrite(path: &Path, text: &str) {
         std::fs::write(path, text).unwrap();
-        let later = SystemTime::now() + std::time::Duration::from_secs(10);
+        let later = SystemTime::now() + Duration::from_secs(10);
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_modified(later).unwrap();
     }

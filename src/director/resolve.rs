@@ -13,9 +13,18 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Look-ups at a time.
 const PARALLEL: usize = 64;
 
-/// First address of each host in the family asked for; hosts that have none, or none in
-/// time, are missing.
-pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), IpAddr> {
+/// What a look-up gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// First address of the host in the family asked for.
+    pub address: IpAddr,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Addresses of hosts in the families asked for; hosts that have none, or none in time, are
+/// missing.
+pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), Found> {
     let deadline = Instant::now() + DEADLINE;
     let mut found = BTreeMap::new();
     let mut waiting = names.into_iter();
@@ -30,9 +39,13 @@ pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), IpAddr>
                 .name("resolve".to_owned())
                 .stack_size(128 * 1024)
                 .spawn(move || {
-                    let address = first_address(&name.0, name.1);
+                    let began = Instant::now();
+                    let found = first_address(&name.0, name.1).map(|address| Found {
+                        address,
+                        took: began.elapsed(),
+                    });
                     // The caller may have stopped waiting.
-                    let _ = sender.send((name, address));
+                    let _ = sender.send((name, found));
                 });
             match spawned {
                 Ok(_) => running += 1,
@@ -44,9 +57,9 @@ pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), IpAddr>
         }
         let left = deadline.saturating_duration_since(Instant::now());
         match answers.recv_timeout(left) {
-            Ok((name, address)) => {
+            Ok((name, answer)) => {
                 running -= 1;
-                found.extend(address.map(|address| (name, address)));
+                found.extend(answer.map(|answer| (name, answer)));
             }
             Err(_) => return found,
         }
@@ -133,8 +146,9 @@ mod tests {
             ("no.such.invalid".to_owned(), Family::V4),
         ];
         let found = hosts(wanted);
-        let address = found.get(&("localhost".to_owned(), Family::V4));
-        assert_eq!(address, Some(&"127.0.0.1".parse().unwrap()));
+        let localhost = found.get(&("localhost".to_owned(), Family::V4)).unwrap();
+        assert_eq!(localhost.address, IpAddr::from([127, 0, 0, 1]));
+        assert!(localhost.took > Duration::ZERO);
         assert_eq!(found.len(), 1);
     }
 }

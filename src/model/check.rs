@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::http::HttpProbe;
 use super::policy::Advice;
 use super::protocol::{
-    DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, SipProbe, SmtpProbe, SqlProbe,
+    DnsProbe, FtpProbe, ImapProbe, LdapProbe, PopProbe, RadiusProbe, Secret, SipProbe, SmtpProbe,
+    SqlProbe,
 };
 use super::talk::{DialogueProbe, GrpcProbe, RedisProbe, UdpProbe};
 use super::tls::{CertificateState, Tls};
@@ -129,6 +130,22 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// What nobody may see of it.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        let login = match self {
+            Self::Ftp(ftp) => ftp.login.as_ref(),
+            Self::Pop(pop) => pop.login.as_ref(),
+            Self::Imap(imap) => imap.login.as_ref(),
+            Self::Ldap(ldap) => ldap.bind.as_ref(),
+            Self::Sql(sql) => sql.login.as_ref(),
+            Self::Redis(redis) => redis.login.as_ref(),
+            Self::Http(http) => http.login.as_ref(),
+            Self::Radius(radius) => return vec![&radius.login.password, &radius.secret],
+            _ => None,
+        };
+        login.map(|login| &login.password).into_iter().collect()
+    }
+
     /// Lower-case word for listings and JSON.
     pub fn word(&self) -> &'static str {
         match self {

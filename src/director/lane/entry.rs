@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub(super) running: Running,
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
+    /// How late the last round began.
+    pub(super) late: Duration,
     pub(super) last: Arc<LastResult>,
     /// What kept the last round from being carried out.
     pub(super) fault: Option<Box<str>>,
@@ -112,6 +114,7 @@ impl Entry {
             watch: Watch::default(),
             running: Running::No,
             overdue: false,
+            late: Duration::ZERO,
             last,
             fault: None,
             report_all,

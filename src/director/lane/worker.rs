@@ -11,12 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::complaints::{Complaints, News};
+use super::complaints::{self, Complaints};
+use super::deadlines::Deadlines;
 use super::entry::{Entry, First, Ready, Running};
 use super::flight::{Flight, Landing, Plain};
-use super::schedule::{Key, Schedule};
+use super::schedule::{Key, Schedule, Start};
+use super::shortage::{News, Shortage};
 use super::{CheckEvent, CheckId, CheckResult, LastResult, Mailbox, Watch};
-use crate::check;
+use crate::check::{self, fault};
 use crate::model::{Advice, Check, Fault, Outcome, Phases, Probe, ProbeKind, Report, Way};
 
 /// Token of the waker; probes have the number of their place.
@@ -73,11 +75,10 @@ pub(super) struct Worker {
     /// Places given up since the last look at the sockets: an event of the old socket may
     /// still be in hand.
     freed: Vec<usize>,
-    /// No probe's deadline is earlier.
-    earliest: Option<Instant>,
+    deadlines: Deadlines,
     buffer: Box<[u8]>,
-    exhausted: bool,
     complaints: Complaints,
+    shortage: Shortage,
 }
 
 impl Worker {
@@ -105,10 +106,10 @@ impl Worker {
             flights: Vec::new(),
             free: Vec::new(),
             freed: Vec::new(),
-            earliest: None,
+            deadlines: Deadlines::default(),
             buffer: vec![0; BUFFER].into(),
-            exhausted: false,
             complaints: Complaints::default(),
+            shortage: Shortage::default(),
         }
     }
 
@@ -142,12 +143,15 @@ impl Worker {
             for key in std::mem::take(&mut self.late) {
                 self.begin(key, now);
             }
-            self.schedule.poll_due(now, self.first_rounds, &mut due);
+            let checks = &self.checks;
+            let is_waiting = |key| is_waiting(checks, key);
+            self.schedule
+                .poll_due(now, self.first_rounds, is_waiting, &mut due);
             if due.is_empty() {
                 continue;
             }
-            for key in due.drain(..) {
-                self.start_round(key, now);
+            for start in due.drain(..) {
+                self.start_round(start, now);
             }
             // Starting takes time that must not be waited for once more.
             now = Instant::now();
@@ -156,7 +160,7 @@ impl Worker {
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
         let due = self.schedule.poll_timeout(now, self.first_rounds);
-        due.into_iter().chain(self.earliest).min()
+        due.into_iter().chain(self.deadlines.poll_timeout()).min()
     }
 
     /// Does what the mailbox holds; false when told to stop.
@@ -169,7 +173,7 @@ impl Worker {
                     check,
                     report_all,
                     last,
-                } => self.add(id, Arc::unwrap_or_clone(check), report_all, last),
+                } => self.add((id, Arc::unwrap_or_clone(check)), report_all, last, now),
                 Command::Watch(id, watch) => self.watch(id, watch, now),
                 Command::Remove(id) => self.remove(id),
                 Command::Ended(key, report) => self.handle_report(key, *report, now),
@@ -179,18 +183,26 @@ impl Worker {
         true
     }
 
-    fn add(&mut self, id: CheckId, check: Check, report_all: bool, last: Arc<LastResult>) {
+    fn add(
+        &mut self,
+        (id, check): (CheckId, Check),
+        report_all: bool,
+        last: Arc<LastResult>,
+        now: Instant,
+    ) {
         self.remove(id);
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
-        let entry = Entry::new((id, generation), check, report_all, last);
+        let mut entry = Entry::new((id, generation), check, report_all, last);
+        let rhythm = entry.rhythm();
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.checks.push(None);
             (self.checks.len() - 1) as u32
         });
+        let due = self.schedule.add(Key { slot, generation }, rhythm, now);
+        entry.due = Some(due);
         self.checks[slot as usize] = Some(entry);
         self.slots.insert(id, slot);
-        self.schedule.add(Key { slot, generation });
     }
 
     fn watch(&mut self, id: CheckId, watch: Watch, now: Instant) {
@@ -234,26 +246,29 @@ impl Worker {
             .filter(|entry| entry.generation == key.generation)
     }
 
-    /// Starts the round of a check that is due, and plans the one after it. If a round is
-    /// under way, the new one begins when that has ended: a server that uses up a time-out
-    /// as long as the interval is still tried in every interval.
-    fn start_round(&mut self, key: Key, now: Instant) {
+    /// Starts a round of a check, and plans the one after it if this was the round's moment.
+    /// If a round is under way, the new one begins when that has ended: a server that uses
+    /// up a time-out as long as the interval is still tried in every interval.
+    fn start_round(&mut self, Start { key, due }: Start, now: Instant) {
         let Some(entry) = self.entry(key) else {
             return;
         };
-        if entry.due.is_some_and(|due| now < due) {
+        if due.is_some() && entry.due.is_some_and(|planned| now < planned) {
             // Planned before the rhythm changed.
             return;
         }
         let rhythm = entry.rhythm();
         if matches!(entry.running, Running::No) {
+            entry.late = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
             self.begin(key, now);
         } else if std::mem::replace(&mut entry.overdue, true) {
             entry.last.update(|last| last.skipped += 1);
         }
-        let due = self.schedule.again(key, rhythm, now);
-        if let Some(entry) = self.entry(key) {
-            entry.due = Some(due);
+        if due.is_some() {
+            let next = self.schedule.again(key, rhythm, now);
+            if let Some(entry) = self.entry(key) {
+                entry.due = Some(next);
+            }
         }
     }
 
@@ -294,12 +309,8 @@ impl Worker {
         let socket = (self.poll.registry(), Token(place));
         match Flight::begin(key, route, plain, (now, timeout), socket) {
             Ok(flight) => {
-                if self.exhausted {
-                    self.exhausted = false;
-                    tracing::info!("file descriptors are available again");
-                }
-                let deadline = flight.deadline;
-                self.earliest = Some(self.earliest.map_or(deadline, |at| at.min(deadline)));
+                self.note_descriptor(now);
+                self.deadlines.set(place, flight.deadline);
                 self.flights[place] = Some(flight);
                 if let Some(entry) = self.entry(key) {
                     entry.running = Running::Here(place);
@@ -307,7 +318,9 @@ impl Worker {
             }
             Err(landing) => {
                 self.free.push(place);
-                self.note_exhaustion(&landing);
+                if landing.exhausted {
+                    self.note_exhaustion(now);
+                }
                 self.handle_end(key, Found::nothing(landing.outcome), now, String::new);
             }
         }
@@ -341,22 +354,19 @@ impl Worker {
         }
     }
 
-    /// Ends the probes whose deadline has passed. Looks through them only when one can
-    /// have.
+    /// Ends the probes whose deadline has passed.
     fn expire(&mut self, now: Instant) {
-        if self.earliest.is_none_or(|earliest| now < earliest) {
-            return;
-        }
-        for place in 0..self.flights.len() {
-            if let Some(flight) = &mut self.flights[place]
-                && flight.deadline <= now
-            {
+        loop {
+            let flights = &self.flights;
+            let deadline_of = |place: usize| Some(flights[place].as_ref()?.deadline);
+            let Some(place) = self.deadlines.poll(now, deadline_of) else {
+                return;
+            };
+            if let Some(flight) = &mut self.flights[place] {
                 let landing = flight.handle_timeout();
                 self.land(place, landing, now);
             }
         }
-        let deadlines = self.flights.iter().flatten().map(|flight| flight.deadline);
-        self.earliest = deadlines.min();
     }
 
     /// A probe on the lane's loop has ended.
@@ -365,7 +375,9 @@ impl Worker {
             return;
         };
         self.freed.push(place);
-        self.note_exhaustion(&landing);
+        if landing.exhausted {
+            self.note_exhaustion(now);
+        }
         let found = Found {
             latency: now.saturating_duration_since(flight.started),
             ..Found::nothing(landing.outcome)
@@ -392,6 +404,13 @@ impl Worker {
         if let (Some(certificate), Some(entry)) = (certificate, self.entry(key)) {
             entry.handle_certificate(certificate, now);
         }
+        match &outcome {
+            Outcome::Inconclusive(fault) if fault::is_of_descriptors(fault) => {
+                self.note_exhaustion(now);
+            }
+            Outcome::Inconclusive(_) => {}
+            Outcome::Up | Outcome::Down(_) => self.note_descriptor(now),
+        }
         let found = Found {
             outcome,
             advice,
@@ -408,8 +427,6 @@ impl Worker {
         now: Instant,
         detail: impl FnOnce() -> String,
     ) {
-        // Said elsewhere, for all checks at once.
-        let exhausted = self.exhausted;
         let Found {
             outcome,
             advice,
@@ -418,14 +435,19 @@ impl Worker {
         let Some(entry) = self.entry(key) else {
             return;
         };
+        let late = entry.late;
         entry.last.update(|last| {
             last.at = Some(now);
+            last.late = late;
             last.latency = latency;
             last.rounds += 1;
         });
         let id = entry.id;
         let fault = match &outcome {
-            Outcome::Inconclusive(fault) if !exhausted => Some(Box::<str>::from(fault.as_str())),
+            // Descriptors are spoken of elsewhere.
+            Outcome::Inconclusive(fault) if !fault::is_of_descriptors(fault) => {
+                Some(Box::<str>::from(fault.as_str()))
+            }
             _ => None,
         };
         let before = std::mem::replace(&mut entry.fault, fault.clone());
@@ -456,23 +478,38 @@ impl Worker {
     fn note_fault(&mut self, before: Option<&str>, now: Option<&str>) {
         for news in self.complaints.change(before, now) {
             match news {
-                News::Begun => {
+                complaints::News::Begun => {
                     let fault = now.unwrap_or_default();
                     tracing::warn!(
                         "checks cannot be carried out, servers stay as they are: {fault}"
                     );
                 }
-                News::Over(fault) => tracing::info!("no check is kept any more by: {fault}"),
+                complaints::News::Over(fault) => {
+                    tracing::info!("no check is kept any more by: {fault}")
+                }
             }
         }
     }
 
-    fn note_exhaustion(&mut self, landing: &Landing) {
-        if landing.exhausted && !self.exhausted {
-            self.exhausted = true;
+    /// A probe could not have a descriptor.
+    fn note_exhaustion(&mut self, now: Instant) {
+        if self.shortage.handle_refusal(now).is_some() {
             tracing::warn!("no file descriptors left for checks, their results are inconclusive");
         }
     }
+
+    /// A probe could.
+    fn note_descriptor(&mut self, now: Instant) {
+        if let Some(News::Over(rounds)) = self.shortage.handle_success(now) {
+            tracing::info!(rounds, "file descriptors are available again");
+        }
+    }
+}
+
+/// Whether a check exists and has yet to begin.
+fn is_waiting(checks: &[Option<Entry>], key: Key) -> bool {
+    let entry = checks.get(key.slot as usize).and_then(Option::as_ref);
+    entry.is_some_and(|entry| entry.generation == key.generation && entry.first == First::Waiting)
 }
 
 impl Drop for Worker {

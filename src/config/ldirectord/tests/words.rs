@@ -326,6 +326,25 @@ fn words_that_make_no_sense_are_refused_where_they_stand() {
 }
 
 #[test]
+fn an_agent_is_asked_the_same_way_but_without_a_header() {
+    let agent = |lines: &str| {
+        let text = text(TCP, &format!("agentcheck=7777\n{lines}"));
+        let agent = service(text).reals.remove(0).agent.unwrap();
+        agent.method.thorough().way.clone()
+    };
+    let way = Way {
+        mark: Some(7),
+        ..Way::default()
+    };
+    let lines = "service=http\ncheckmark=7\nproxyprotocol=1";
+    assert_eq!(agent(lines).as_deref(), Some(&way));
+    assert_eq!(agent("checktype=on\ncheckmark=7").as_deref(), Some(&way));
+    assert_eq!(agent("service=http\nproxyprotocol=1"), None);
+    let off = text(TCP, "checktype=off\nagentcheck=7777\ncheckmark=7");
+    refuses(off, 5, "checkmark has nothing to act on");
+}
+
+#[test]
 fn ldirectord_knows_none_of_it() {
     let lines = "service=dialogue\nsend=\"a\"\nexpect=\"b\"\nchecksource=192.0.2.1\n\
         checkinterface=lo\ncheckmark=1\nproxyprotocol=1";
