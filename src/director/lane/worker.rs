@@ -485,7 +485,7 @@ impl Worker {
                     );
                 }
                 complaints::News::Over(fault) => {
-                    tracing::info!("no check is kept any more by: {fault}")
+                    tracing::info!("no check is kept any more by: {fault}");
                 }
             }
         }
