@@ -23,7 +23,7 @@
 //! - What an agent says of itself lies over the checks, and maintenance over both. They go on
 //!   underneath, so that the end of either puts the server where the last check left it.
 //!
-//! What follows from the standings of all servers of a service together is in [`weigh`]; what
+//! What follows from the standings of all servers of a service together is in [`weigh()`]; what
 //! a server's past adds to its standing in [`Damper`], [`Climb`] and [`ResponseTime`].
 
 use std::time::Instant;
