@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use directord::check;
@@ -22,13 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A port that is free for TCP and UDP, in both families, at this moment.
 pub fn free_port() -> u16 {
+    // Below the ports that the kernel gives to clients, and each only once.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(41);
     for _ in 0..1000 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = 20_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        let port = u16::try_from(port).unwrap();
+        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port));
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port));
         let udp6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, port));
-        if v6.is_ok() && udp.is_ok() && udp6.is_ok() {
+        if v4.is_ok() && v6.is_ok() && udp.is_ok() && udp6.is_ok() {
             return port;
         }
     }
@@ -116,9 +121,38 @@ impl Server {
         let _ = killpg(Pid::from_raw(child.id().cast_signed()), signal);
     }
 
+    /// Stops all its processes and waits until they stand still.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        self.await_states("TZX");
+    }
+
+    /// Waits until each of its processes is in one of these states of `proc_pid_stat(5)`.
+    fn await_states(&self, states: &str) {
+        let group = self.child.as_ref().unwrap().id().to_string();
+        let until = Instant::now() + PATIENCE;
+        let in_state = || {
+            let lines = fs::read_dir("/proc").unwrap().flatten();
+            let lines =
+                lines.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+            lines.into_iter().all(|stat| {
+                // Behind the name: state, parent, group.
+                let behind = stat.rsplit(')').next().unwrap_or_default();
+                let mut words = behind.split_whitespace();
+                let state = words.next().unwrap_or_default();
+                words.nth(1) != Some(group.as_str()) || states.contains(state)
+            })
+        };
+        while !in_state() {
+            assert!(Instant::now() < until, "processes do not reach {states}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Kills all its processes and waits until none of them has the port any more.
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
+        self.await_states("ZX");
         self.child.take().unwrap().wait().unwrap();
         let until = Instant::now() + PATIENCE;
         for address in loopback(self.port) {
@@ -219,7 +253,7 @@ impl Story<'_> {
                 assert!(is_down(&report), "{address}, {lines}: {report:?}");
             }
         }
-        server.signal(Signal::SIGSTOP);
+        server.stop();
         for address in addresses {
             let started = Instant::now();
             let report = probe(address, &format!("{}\nnegotiatetimeout=1", self.good));
