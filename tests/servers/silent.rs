@@ -14,7 +14,7 @@ const UDP: &str = "no answer within 1 s";
 
 /// Each value of `service`, what it needs to be complete, and the reason to expect.
 /// `none` is not among them: it contacts nobody.
-const CHECKS: [(&str, &str, &str); 22] = [
+const CHECKS: [(&str, &str, &str); 26] = [
     ("simpletcp", "request=\"PING\"\nreceive=\"PONG\"", TCP),
     ("http", "receive=\"Test Page\"", TCP),
     ("https", "receive=\"Test Page\"", TLS),
@@ -40,6 +40,14 @@ const CHECKS: [(&str, &str, &str); 22] = [
     ("sip", "protocol=udp", UDP),
     ("sip", "", TCP),
     ("smtp", "", TCP),
+    ("redis", "", TCP),
+    ("dialogue", "expect=\"ready\"", TCP),
+    ("grpc", "", TCP),
+    (
+        "udp",
+        "protocol=udp\nrequest=\"ping\"\nreceive=\"pong\"",
+        UDP,
+    ),
     ("submission", "", TCP),
 ];
 
@@ -89,7 +97,7 @@ fn the_table_has_every_service() {
     listed.sort();
     listed.dedup();
     assert_eq!(listed, known);
-    assert_eq!(listed.len(), 20);
+    assert_eq!(listed.len(), 24);
 }
 
 // CHK-38, CHK-41
