@@ -80,6 +80,30 @@ fn a_check_is_watched_more_closely_and_as_before_again() {
 }
 
 #[test]
+fn rhythms_that_were_given_up_leave_no_rounds_behind() {
+    let lab = Lab::new();
+    let server = Server::start(OK);
+    let mut check = connection(server.target);
+    check.interval = 4 * INTERVAL;
+    let last = lab.add(1, check, false);
+    wait_until(|| last.read().rounds >= 1);
+    for _ in 0..20 {
+        for interval in [Some(3 * INTERVAL), None] {
+            let every_result = false;
+            lab.lane().watch(
+                CheckId(1),
+                Watch {
+                    interval,
+                    every_result,
+                },
+            );
+        }
+    }
+    wait_until(|| last.read().rounds >= 4);
+    assert_eq!(last.read().skipped, 0);
+}
+
+#[test]
 fn a_word_of_an_agent_is_news_when_it_is_another_one() {
     let lab = Lab::new();
     let agent = Server::start(|mut stream, count| {
