@@ -6,7 +6,7 @@
 //! 2 09ab…
 //! ```
 //!
-//! The first line signs, all verify. [`file`] reads and writes it.
+//! The first line signs, all verify. [`mod@file`] reads and writes it.
 
 mod file;
 mod lines;
