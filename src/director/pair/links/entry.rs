@@ -217,13 +217,18 @@ mod tests {
 
     fn entry() -> Entry {
         let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        entry_at(port)
+    }
+
+    fn entry_at(port: u16) -> Entry {
         let link = Link {
             name: "a".to_owned(),
             source: LinkSource::Interface("lo".parse().unwrap()),
             to: LinkTarget::Unicast("127.0.0.9".parse().unwrap()),
-            port: free.local_addr().unwrap().port(),
+            port,
         };
-        drop(free);
         let mut entry = Entry::new(link, loopback());
         entry.settle(&loopback());
         assert!(entry.is_open(), "{:?}", entry.status());
@@ -286,5 +291,19 @@ mod tests {
         entry.settle(&loopback());
         assert_eq!(entry.status().down, None);
         assert_eq!(entry.status().counters.opened, 2);
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_place_is_gone_is_closed_and_opened_again() {
+        // Nothing can be sent to port 0: the kernel says what it says of a source address
+        // that is gone.
+        let mut entry = entry_at(0);
+        entry.send(b"x");
+        let status = entry.status();
+        assert_eq!(status.down.as_deref(), Some("the address is gone"));
+        assert_eq!((status.counters.sent, status.counters.not_sent), (0, 1));
+        assert!(!entry.is_open());
+        entry.settle(&loopback());
+        assert!(entry.is_open() && entry.status().down.is_none());
     }
 }
