@@ -1,11 +1,10 @@
 //! Recorded dialogues in tests of the text protocols.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::dialogue::{Dialogue, Turn, Verdict};
+use super::dialogue::{Dialogue, Turn};
+use super::rehearsal::play;
 use super::reply::LINE_MAX;
 
 /// What became of a conversation.
@@ -22,25 +21,14 @@ pub(super) struct Told {
 
 /// Tells a conversation the server's words in these pieces, then the end.
 pub(super) fn tell(dialogue: &mut impl Dialogue, pieces: &[&[u8]]) -> Told {
-    let (mut said, mut shown) = (Vec::new(), Vec::new());
-    let mut pieces = pieces.iter();
-    let mut turn = dialogue.begin(SocketAddr::from((Ipv4Addr::LOCALHOST, 40000)));
-    let (verdict, at_end): (Verdict, bool) = loop {
-        turn = if let Turn::Over(verdict) = turn {
-            break (verdict, false);
-        } else if let Turn::Say(words) = turn {
-            said.extend_from_slice(&words.bytes);
-            shown.extend_from_slice(words.shown());
-            dialogue.feed(&[])
-        } else if let Some(piece) = pieces.next() {
-            dialogue.feed(piece)
-        } else {
-            break (dialogue.end(), true);
-        };
-    };
-    for words in [&mut said, &mut shown] {
-        words.extend_from_slice(&verdict.goodbye);
-    }
+    let heard = play(dialogue, pieces.iter().copied());
+    let at_end = heard.verdict.is_none();
+    let verdict = heard.verdict.unwrap_or_else(|| dialogue.end());
+    let goodbye = || verdict.goodbye.iter().copied();
+    let said = heard.said.iter().flat_map(|words| words.bytes.clone());
+    let said: Vec<u8> = said.chain(goodbye()).collect();
+    let shown = heard.said.iter().flat_map(|words| words.shown().to_vec());
+    let shown: Vec<u8> = shown.chain(goodbye()).collect();
     Told {
         result: verdict.result.map_err(|reason| reason.to_string()),
         said: String::from_utf8(said).unwrap(),

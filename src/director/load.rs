@@ -469,7 +469,11 @@ fn look_at_mail(config: &Config, path: &str) -> Vec<Diagnostic> {
     let unusable = alert::unusable_addresses(config).into_iter();
     let warnings = unusable.map(|(line, word)| {
         let word = Reason::new(&word);
-        let message = format!("\"{word}\" is no mail address, no mail goes there");
+        let consequence = match line {
+            0 => "mail is sent in the name of the process's owner",
+            _ => "no mail goes there",
+        };
+        let message = format!("\"{word}\" is no mail address, {consequence}");
         Diagnostic::at_line(Severity::Warning, path, line, message)
     });
     warnings.collect()

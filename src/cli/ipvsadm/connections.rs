@@ -1,99 +1,46 @@
-//! Connection entries (`-L -c`), from `/proc/net/ip_vs_conn`.
-//!
-//! Each line has protocol, three addresses with their ports in hexadecimal, state and
-//! seconds left, then name and data of a persistence engine where there is one
-//! (`ip_vs_conn_seq_show` in `net/netfilter/ipvs/ip_vs_conn.c`). They are shown in the
-//! order of the file, which is that of the kernel's hash table.
+//! Connection entries (`-L -c`), in the order of the kernel's hash table.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::ControlFlow;
 
 use super::names::{Lookup, Names};
 use crate::cli::listing;
-use crate::model::Protocol;
+use crate::kernel;
+use crate::kernel::connections::entries::{Connection, Source, visit_text};
+use crate::model::{PortAddress, Protocol, is_printable};
 
-/// Longest line that is read, in bytes: engine data are at most 256 (`IP_VS_PEDATA_MAXLEN`).
-const MAX_LINE: u64 = 4096;
 /// Bytes written at once.
 const CHUNK: usize = 64 * 1024;
 
-/// An entry.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    protocol: &'a str,
-    client: (IpAddr, u16),
-    service: (IpAddr, u16),
-    server: (IpAddr, u16),
-    state: &'a str,
-    seconds: u32,
-    /// Name and data of the engine.
-    engine: Option<(&'a str, &'a str)>,
+/// Why entries could not be shown.
+enum Trouble {
+    /// They cannot be read.
+    Kernel(kernel::Error),
+    /// They cannot be written.
+    Output(io::Error),
 }
 
-impl<'a> Entry<'a> {
-    fn read(line: &'a str) -> Option<Self> {
-        let mut words = line.split_ascii_whitespace();
-        let protocol = words.next()?;
-        let mut place = || Some((address(words.next()?)?, hexadecimal(words.next()?)?));
-        let (client, service, server) = (place()?, place()?, place()?);
-        let (state, seconds) = (words.next()?, words.next()?.parse().ok()?);
-        let engine = words
-            .next()
-            .map(|name| (name, words.next().unwrap_or_default()));
-        Some(Self {
-            protocol,
-            client,
-            service,
-            server,
-            state,
-            seconds,
-            engine,
-        })
-    }
-
-    fn print(&self, text: &mut String, names: &Names<'_>, engines: bool) {
-        let known = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-        let protocol = known
-            .into_iter()
-            .find(|protocol| protocol.name().eq_ignore_ascii_case(self.protocol));
-        let place = |(address, port)| listing::place(names, address, port, protocol);
-        let expires = format!("{:02}:{:02}", self.seconds / 60, self.seconds % 60);
-        let (client, service, server) =
-            (place(self.client), place(self.service), place(self.server));
-        let Self {
-            protocol, state, ..
-        } = self;
-        let _ = write!(
-            text,
-            "{protocol:<3} {expires:<6} {state:<11} {client:<18} {service:<18} "
-        );
-        let _ = match self.engine.filter(|_| engines) {
-            Some((engine, data)) => writeln!(text, "{server:<16} {engine:<18} {data}"),
-            None => writeln!(text, "{server}"),
-        };
+impl From<kernel::Error> for Trouble {
+    fn from(error: kernel::Error) -> Self {
+        Self::Kernel(error)
     }
 }
 
-/// 8 hexadecimal digits, or 32 with or without colons and brackets.
-fn address(word: &str) -> Option<IpAddr> {
-    if word.len() == 8 {
-        let bits = u32::from_str_radix(word, 16).ok()?;
-        return Some(IpAddr::V4(Ipv4Addr::from_bits(bits)));
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
     }
-    let inner = word
-        .strip_prefix('[')
-        .map_or(word, |word| word.trim_end_matches(']'));
-    if inner.contains(':') {
-        return inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    }
-    let bits = (inner.len() == 32).then(|| u128::from_str_radix(inner, 16).ok())??;
-    Some(IpAddr::V6(Ipv6Addr::from_bits(bits)))
 }
 
-fn hexadecimal(word: &str) -> Option<u16> {
-    u16::from_str_radix(word, 16).ok()
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Kernel(error) => Self::other(error),
+            Trouble::Output(error) => error,
+        }
+    }
 }
 
 /// Reads entries and prints them. Without names it prints while it reads.
@@ -103,38 +50,79 @@ pub(super) fn print(
     lookup: Option<&dyn Lookup>,
     engines: bool,
 ) -> io::Result<()> {
-    let mut text = String::with_capacity(CHUNK + 256);
-    header(&mut text, engines);
+    let Some(lookup) = lookup else {
+        return Ok(show(entries, out, &Names::none(), engines)?);
+    };
     // Names take all addresses first, so that they are looked up together.
     let mut all = Vec::new();
-    let names = match lookup {
-        None => Names::none(),
-        Some(lookup) => {
-            let mut addresses = BTreeSet::new();
-            each_line(&mut entries, |line| {
-                if let Some(entry) = Entry::read(line) {
-                    let places = [entry.client, entry.service, entry.server];
-                    addresses.extend(places.map(|(address, _)| address));
-                    all.extend_from_slice(line.as_bytes());
-                }
-                Ok(())
-            })?;
-            Names::of(addresses, lookup)
+    entries.read_to_end(&mut all)?;
+    let mut addresses = BTreeSet::new();
+    visit_text(all.as_slice(), Source::Engine, |entry| {
+        let places = [entry.client, entry.virtual_address, entry.server];
+        addresses.extend(places.map(|PortAddress(address, _)| address));
+        Ok::<_, Trouble>(ControlFlow::Continue(()))
+    })?;
+    Ok(show(
+        all.as_slice(),
+        out,
+        &Names::of(addresses, lookup),
+        engines,
+    )?)
+}
+
+fn show(
+    entries: impl BufRead,
+    out: &mut dyn Write,
+    names: &Names<'_>,
+    engines: bool,
+) -> Result<(), Trouble> {
+    let mut text = String::with_capacity(CHUNK + 256);
+    header(&mut text, engines);
+    visit_text(entries, Source::Engine, |entry| {
+        print_entry(&mut text, entry, names, engines);
+        if text.len() >= CHUNK {
+            out.write_all(text.as_bytes())?;
+            text.clear();
         }
+        Ok::<_, Trouble>(ControlFlow::Continue(()))
+    })?;
+    Ok(out.write_all(text.as_bytes())?)
+}
+
+fn print_entry(text: &mut String, entry: &Connection<'_>, names: &Names<'_>, engines: bool) {
+    let known = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    let protocol = known
+        .into_iter()
+        .find(|protocol| protocol.name().eq_ignore_ascii_case(entry.protocol));
+    let place = |PortAddress(address, port): PortAddress| -> String {
+        listing::place(names, address, port, protocol)
     };
-    let mut show = |line: &str| {
-        if let Some(entry) = Entry::read(line) {
-            entry.print(&mut text, &names, engines);
-            if text.len() >= CHUNK {
-                out.write_all(text.as_bytes())?;
-                text.clear();
-            }
+    let expires = format!("{:02}:{:02}", entry.expires / 60, entry.expires % 60);
+    let (client, service, server) = (
+        place(entry.client),
+        place(entry.virtual_address),
+        place(entry.server),
+    );
+    let Connection {
+        protocol, state, ..
+    } = entry;
+    let _ = write!(
+        text,
+        "{protocol:<3} {expires:<6} {state:<11} {client:<18} {service:<18} "
+    );
+    let _ = match entry.engine.filter(|_| engines) {
+        Some(engine) => {
+            let data = harmless(entry.engine_data.unwrap_or_default());
+            writeln!(text, "{server:<16} {engine:<18} {data}")
         }
-        Ok(())
+        None => writeln!(text, "{server}"),
     };
-    each_line(&mut all.as_slice(), &mut show)?;
-    each_line(&mut entries, &mut show)?;
-    out.write_all(text.as_bytes())
+}
+
+/// Engine data are a client's words: what would act on a terminal is left out.
+fn harmless(data: &[u8]) -> String {
+    let text = String::from_utf8_lossy(data);
+    text.chars().filter(|c| is_printable(*c)).collect()
 }
 
 fn header(text: &mut String, engines: bool) {
@@ -148,23 +136,6 @@ fn header(text: &mut String, engines: bool) {
     };
 }
 
-/// Every line. The first one, with the titles of the columns, is no entry.
-fn each_line(
-    entries: &mut impl BufRead,
-    mut line: impl FnMut(&str) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(256);
-    loop {
-        bytes.clear();
-        if io::Read::take(&mut *entries, MAX_LINE).read_until(b'\n', &mut bytes)? == 0 {
-            return Ok(());
-        }
-        if let Ok(text) = std::str::from_utf8(&bytes) {
-            line(text)?;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +146,7 @@ Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData
 TCP C6336402 A802 C0000207 0050 C0000208 0050 ESTABLISHED     891
 TCP [2001:0db8:0000:0000:0000:0000:0000:0016] 0000 [2001:0db8:0000:0000:0000:0000:0000:0007] 0050 [2001:0db8:0000:0000:0000:0000:0000:0003] 0050 ASSURED         91
 SCTP C6336401 15B3 C6336401 0009 C6336405 0009 INIT1             3
-UDP C6336402 13C4 C0000207 13C4 C0000208 13C4 UDP             7501 sip callid@198.51.100.2
+UDP C6336402 13C4 C0000207 13C4 C0000208 13C4 UDP             7501 sip call\u{1b}id@198.51.100.2
 nonsense
 TCP C6336402 A802 C0000207
 ";

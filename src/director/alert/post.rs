@@ -4,6 +4,8 @@
 //! one letter under way, and one in which everything that comes meanwhile is gathered. After
 //! an outage there is thus one mail with all that happened, not one for each.
 
+mod outbox;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +19,7 @@ use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use super::{Letter, Message, Now, Origin, Route, sendmail, smtp};
 use crate::director::status::{AlertStatus, MailTrouble};
 use crate::model::Reason;
+use outbox::{Current, Outbox, RETRY_LONGEST};
 
 /// The local mail program.
 pub const SENDMAIL: &str = "/usr/sbin/sendmail";
@@ -29,12 +32,6 @@ const MAILBOX: usize = 256;
 const PARALLEL: usize = 16;
 /// Deadline of a delivery, name resolution included.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// First and longest wait before a delivery is tried again.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LONGEST: Duration = Duration::from_secs(60);
-/// Times that recipients are tried which the server puts off while it takes the mail for
-/// others.
-const ATTEMPTS_AT_REST: u32 = 10;
 
 /// A mail was taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -179,33 +176,6 @@ struct Office {
     /// Counts messages.
     numbers: u64,
     board: Arc<Mutex<Board>>,
-}
-
-/// What goes one way.
-#[derive(Default)]
-struct Outbox {
-    /// What is gathered meanwhile.
-    waiting: Option<Letter>,
-    /// The mail whose turn it is.
-    current: Option<Current>,
-    /// A mail that has reached somebody and waits for others, while there is news.
-    aside: Option<Current>,
-    /// Not before this.
-    retry_at: Option<Instant>,
-    /// Failures in a row.
-    failures: u32,
-    /// The failure that was logged last.
-    told: Option<String>,
-    /// Refusals of single recipients that were logged last.
-    told_refusals: Vec<String>,
-}
-
-struct Current {
-    message: Arc<Message>,
-    alerts: usize,
-    under_way: bool,
-    /// It has reached somebody: what is left are recipients who were put off.
-    at_rest: u32,
 }
 
 impl Office {
@@ -376,111 +346,6 @@ impl Office {
     }
 }
 
-impl Outbox {
-    /// Whether something is to be sent now.
-    fn wants(&self, now: Instant) -> bool {
-        let idle = self
-            .current
-            .as_ref()
-            .is_none_or(|current| !current.under_way);
-        let has = self.current.is_some() || self.waiting.is_some();
-        idle && has && self.retry_at.is_none_or(|at| at <= now)
-    }
-
-    /// News does not wait for recipients who were put off.
-    fn make_way(&mut self) {
-        let resting = |current: &mut Current| current.at_rest > 0 && !current.under_way;
-        if let Some(current) = self.current.take_if(resting) {
-            self.retry_at = None;
-            self.put_aside(current);
-        }
-    }
-
-    fn put_aside(&mut self, current: Current) {
-        if let Some(before) = self.aside.replace(current) {
-            let recipients = before.message.to.iter().map(ToString::to_string);
-            let recipients = recipients.collect::<Vec<_>>().join(", ");
-            tracing::error!("a mail is given up for recipients who were put off: {recipients}");
-        }
-    }
-
-    fn note_success(&mut self, route: &Route) {
-        self.failures = 0;
-        self.retry_at = None;
-        if self.told.take().is_some() {
-            tracing::info!(relay = route.relay_name(), "mail is taken again");
-        }
-    }
-
-    /// The mail has reached somebody; those who were put off are tried again.
-    fn note_delivered(&mut self, delivered: Delivered) {
-        let Delivered { refused, deferred } = delivered;
-        let refusals: Vec<String> = refused.into_iter().map(|(_, why)| why).collect();
-        for refusal in &refusals {
-            if !self.told_refusals.contains(refusal) {
-                tracing::error!("a recipient of alerts is refused: {refusal}");
-            }
-        }
-        self.told_refusals = refusals;
-        let Some(mut current) = self.current.take() else {
-            return;
-        };
-        current.at_rest += 1;
-        if deferred.is_empty() || current.at_rest > ATTEMPTS_AT_REST {
-            for (_, why) in deferred {
-                tracing::error!("a recipient of alerts was put off too often: {why}");
-            }
-            if self.waiting.is_none() {
-                self.current = self.aside.take();
-            }
-            return;
-        }
-        let mut message = Message::clone(&current.message);
-        message.to = deferred.into_iter().map(|(address, _)| address).collect();
-        let rest = Current {
-            message: Arc::new(message),
-            alerts: 0,
-            under_way: false,
-            at_rest: current.at_rest,
-        };
-        if self.waiting.is_some() {
-            self.put_aside(rest);
-        } else {
-            self.retry_at = Some(Instant::now() + backoff(current.at_rest));
-            self.current = Some(rest);
-        }
-    }
-
-    fn note_failure(&mut self, route: &Route, failure: &str) {
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(Instant::now() + backoff(self.failures));
-        if let Some(current) = &mut self.current {
-            current.under_way = false;
-            if current.at_rest > 0 {
-                current.at_rest += 1;
-            }
-        }
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|c| c.at_rest > ATTEMPTS_AT_REST)
-        {
-            self.current = None;
-        }
-        if self.told.as_deref() != Some(failure) {
-            let what = match &route.relay {
-                Some(_) => "failed to send SMTP email message",
-                None => "failed to send email message",
-            };
-            tracing::error!(
-                "{what} by {}, it is tried again: {failure}",
-                route.relay_name()
-            );
-            self.told = Some(failure.to_owned());
-        }
-    }
-}
-
 /// Writes a letter down. One that cannot be written is lost, with a log line.
 fn write(letter: &Letter, origin: &Origin, number: u64) -> Option<Current> {
     let now = Now {
@@ -504,11 +369,6 @@ fn write(letter: &Letter, origin: &Origin, number: u64) -> Option<Current> {
             None
         }
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    let doubled = RETRY_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(8));
-    doubled.min(RETRY_LONGEST)
 }
 
 async fn sleep_until(at: Option<Instant>) {

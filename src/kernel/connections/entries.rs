@@ -93,7 +93,7 @@ pub fn visit<E: From<Error>>(
             _ => failed(&error),
         }
     })?;
-    visit_lines(BufReader::with_capacity(64 * 1024, file), source, visit)
+    visit_text(BufReader::with_capacity(64 * 1024, file), source, visit)
 }
 
 fn failed(error: &io::Error) -> Error {
@@ -103,7 +103,12 @@ fn failed(error: &io::Error) -> Error {
     }
 }
 
-fn visit_lines<E: From<Error>>(
+/// As [`visit`], of a file that is open.
+///
+/// # Errors
+///
+/// It cannot be read, or `visit` returned an error.
+pub fn visit_text<E: From<Error>>(
     mut text: impl BufRead,
     source: Source,
     mut visit: impl FnMut(&Connection<'_>) -> Result<ControlFlow<()>, E>,
@@ -165,9 +170,12 @@ fn graphic(word: &[u8]) -> Option<&str> {
     (text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
 }
 
-/// `C0000201` or the eight groups of an IPv6 address.
+/// `C0000201` or the eight groups of an IPv6 address, which some kernels put in brackets.
 fn address(word: &[u8]) -> Option<IpAddr> {
-    let text = graphic_address(word)?;
+    let inner = word
+        .strip_prefix(b"[")
+        .and_then(|word| word.strip_suffix(b"]"));
+    let text = graphic_address(inner.unwrap_or(word))?;
     if text.contains(':') {
         return text.parse().ok().map(IpAddr::V6);
     }
@@ -210,7 +218,7 @@ TCP C6336403 1F42 C0000264 0050 C0000216 0050 SYN_RECV    LOCAL       59
 
     fn all(text: &str, source: Source) -> (Vec<String>, u64) {
         let mut seen = Vec::new();
-        let unintelligible = visit_lines::<Error>(text.as_bytes(), source, |entry| {
+        let unintelligible = visit_text::<Error>(text.as_bytes(), source, |entry| {
             seen.push(format!(
                 "{} {} {} {} {} {} {:?} {:?} {}",
                 entry.protocol,
@@ -265,7 +273,7 @@ TCP C6336403 1F42 C0000264 0050 C0000216 0050 SYN_RECV    LOCAL       59
     #[test]
     fn a_visitor_can_stop() {
         let mut seen = 0;
-        let stop = visit_lines::<Error>(ORIGIN.as_bytes(), Source::Origin, |entry| {
+        let stop = visit_text::<Error>(ORIGIN.as_bytes(), Source::Origin, |entry| {
             seen += 1;
             assert!(entry.is_synchronised() && !entry.is_template());
             Ok(ControlFlow::Break(()))
