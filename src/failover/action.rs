@@ -37,14 +37,14 @@ pub enum Action {
         /// What.
         step: Step,
     },
-    /// Ask for the addresses of an instance three times per [probe window][w] until
+    /// Ask for the addresses of an instance three times per window until
     /// [`Action::StopProbe`]; the first requests at once, answered by
     /// [`super::Event::ProbeStarted`].
-    ///
-    /// [w]: crate::model::pair::Timing::probe_window
     StartProbe {
         /// Whose addresses.
         instance: InstanceId,
+        /// P, see [`crate::model::pair::Timing::probe_window_within`].
+        window: Duration,
     },
     /// End of it.
     StopProbe {

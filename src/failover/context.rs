@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::advert::{Incarnation, Record};
+use super::advert::{Advert, Incarnation, Record};
 use super::event::Mac;
 use super::order::Standing;
 use super::outbox::Outbox;
@@ -19,8 +19,12 @@ pub(super) struct Context<'a> {
     pub(super) incarnation: Incarnation,
     pub(super) peer: &'a Peer,
     pub(super) own_macs: &'a [Mac],
-    /// D, as the peer wants it.
+    /// D: how long this node waits for the peer.
     pub(super) dead_after: Duration,
+    /// How long the peer waits for this node, at least.
+    pub(super) allowance: Duration,
+    /// P: how long an address is asked for.
+    pub(super) probe_window: Duration,
     pub(super) presence: Presence,
     /// What the peer says about the instance, when it is alive.
     pub(super) record: Option<Record>,
@@ -48,6 +52,18 @@ impl Context<'_> {
 
     pub(super) fn local_node(&self) -> NodeId {
         self.settings.local.id
+    }
+
+    /// How old the word of the peer that it has released may be. For so long it does not
+    /// claim again, by its configuration.
+    pub(super) fn handover_age(&self) -> Duration {
+        let shortest = |advert: &Advert| advert.interval * 3;
+        let theirs = self.peer.advert().map_or(Duration::ZERO, shortest);
+        if self.same_config() {
+            self.settings.timing.dead_after.min(self.allowance)
+        } else {
+            theirs
+        }
     }
 
     /// Both have the same configuration, as far as is known.

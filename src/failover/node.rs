@@ -46,13 +46,28 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// How long this node waits for the peer: as both of them want it.
     pub(super) fn dead_after(&self) -> Duration {
+        let configured = self.settings.timing.dead_after;
+        self.peer.patience.granted(configured).max(self.allowance())
+    }
+
+    /// How long the peer waits for this node, at least: as the peer says.
+    pub(super) fn allowance(&self) -> Duration {
         self.peer.dead_after(self.settings.timing.dead_after)
+    }
+
+    /// How long an address is asked for before it is claimed: as much longer as is waited
+    /// longer, within what is the default for that.
+    pub(super) fn probe_window(&self) -> Duration {
+        self.settings.timing.probe_window_within(self.dead_after())
     }
 
     /// What an instance sees.
     pub(super) fn context<'a>(&'a mut self, me: &'a InstanceSettings, now: Instant) -> Context<'a> {
         let dead_after = self.dead_after();
+        let allowance = self.allowance();
+        let probe_window = self.probe_window();
         let presence = self.peer.presence(now, dead_after, &self.sent);
         let alive = presence == Presence::Alive;
         let advert = self.peer.advert().filter(|_| alive);
@@ -62,6 +77,8 @@ impl Node {
             incarnation: self.incarnation,
             own_macs: &self.own_macs,
             dead_after,
+            allowance,
+            probe_window,
             presence,
             record: advert.and_then(|advert| advert.record(me.id)).copied(),
             frozen: self.frozen != Freeze::No,
@@ -88,7 +105,8 @@ impl Node {
             signer: &self.signer,
             incarnation: self.incarnation,
             sent: &self.sent,
-            dead_after: self.peer.dead_after(settings.timing.dead_after),
+            dead_after: self.dead_after(),
+            configured: settings.timing.dead_after,
         };
         match self.peer.receive(bytes, &receiver) {
             Ok(Accepted::News { ask, restarted }) => {
@@ -187,10 +205,11 @@ impl Node {
     /// The moments at which the peer's silence means something more.
     pub(super) fn silences(&self, now: Instant) -> [Instant; 5] {
         let dead_after = self.dead_after();
+        let allowance = self.allowance();
         let from = now.checked_sub(self.peer.silence(now)).unwrap_or(now);
         [
             dead_after / 2,
-            dead_after * 6 / 10,
+            allowance * 6 / 10,
             dead_after * 4 / 5,
             dead_after,
             dead_after * 2,

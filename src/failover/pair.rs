@@ -132,7 +132,7 @@ impl Pair {
     /// A process that was not running knows nothing: it first reads what it missed.
     fn check_lateness(&mut self, now: Instant) {
         let node = &mut self.node;
-        let dead_after = node.settings.timing.dead_after;
+        let dead_after = node.allowance();
         let lateness = self
             .armed
             .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
@@ -141,7 +141,7 @@ impl Pair {
         }
         // Requests were not sent and answers not read: a shorter stall already makes the
         // silence of a probe worthless.
-        if lateness > node.settings.timing.probe_window / 4 {
+        if lateness > node.probe_window() / 4 {
             for slot in &mut self.slots {
                 slot.instance.probe_anew(now);
             }

@@ -103,9 +103,9 @@ const LEAST_STALL: Duration = Duration::from_millis(250);
 impl Settings {
     /// How long the guard waits for a sign of life before it gives the addresses up: half of
     /// the dead interval, so that they are gone before the peer may claim, but not less than
-    /// a quarter of a second.
+    /// a quarter of a second. Each [`super::Action::Keep`] says how long it is just now.
     pub fn stall_after(&self) -> Duration {
-        (self.timing.dead_after / 2).max(LEAST_STALL)
+        stall_after(self.timing.dead_after)
     }
 
     /// From the model, the keys and what is told to the peer.
@@ -163,6 +163,11 @@ impl Settings {
             + if preferred { PREFERENCE } else { 0 };
         u8::try_from(sum.clamp(1, 254)).expect("clamped to a byte")
     }
+}
+
+/// [`Settings::stall_after`] while the peer waits for so long.
+pub(super) fn stall_after(dead_after: Duration) -> Duration {
+    (dead_after / 2).max(LEAST_STALL)
 }
 
 /// The relations that the protocol itself needs.

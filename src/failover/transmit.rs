@@ -7,7 +7,7 @@ use super::advert::{self, Advert, FAREWELL, Record};
 use super::bounded::Bounded;
 use super::node::Node;
 use super::pair::Slot;
-use super::settings::{InstanceId, MAX_INSTANCES};
+use super::settings::{InstanceId, MAX_INSTANCES, stall_after};
 
 type Records = Bounded<Record, MAX_INSTANCES>;
 
@@ -38,7 +38,12 @@ impl Node {
         }
         self.out.wanted = false;
         let sequence = self.sent.round(now);
-        let advert = self.advert(&records, sequence, now);
+        let configured = self.settings.timing.dead_after;
+        let dead_after = self.peer.patience.announce(sequence, configured);
+        let advert = Advert {
+            dead_after,
+            ..self.advert(&records, sequence, now)
+        };
         self.transmitter.said = records;
         let mut actions = self.sends(&advert);
         actions.extend(self.keep(slots, &advert, now));
@@ -49,7 +54,7 @@ impl Node {
     /// When the next advert is due; at once when there was none yet.
     pub(super) fn send_at(&self, now: Instant) -> Option<Instant> {
         let last = self.sent.last_at()?;
-        let dead_after = self.settings.timing.dead_after;
+        let dead_after = self.dead_after();
         let gap = if self.out.urgent {
             Duration::ZERO
         } else if self.out.wanted || self.out.burst > 0 {
@@ -140,7 +145,7 @@ impl Node {
             ..advert.clone()
         };
         Some(Action::Keep {
-            limit: self.settings.stall_after(),
+            limit: stall_after(self.allowance()),
             held,
             farewell: self.packets(&farewell).collect(),
         })

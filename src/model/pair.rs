@@ -137,14 +137,28 @@ impl Timing {
         Self {
             advert_interval,
             dead_after,
-            probe_window: Duration::from_millis(180)
-                .min((dead_after / 5).max(Duration::from_millis(10))),
+            probe_window: default_window(dead_after),
             address_lifetime: Duration::from_secs(3),
             start_wait: (dead_after * 3).max(Duration::from_secs(3)),
             max_moves: 5,
             moves_window: Duration::from_secs(600),
         }
     }
+
+    /// [`Timing::probe_window`] while silence lasts longer than [`Timing::dead_after`] until
+    /// it counts: whatever makes adverts late makes answers late.
+    #[must_use]
+    pub fn probe_window_within(&self, dead_after: Duration) -> Duration {
+        if dead_after > self.dead_after {
+            self.probe_window.max(default_window(dead_after))
+        } else {
+            self.probe_window
+        }
+    }
+}
+
+fn default_window(dead_after: Duration) -> Duration {
+    (dead_after / 5).clamp(Duration::from_millis(10), Duration::from_millis(180))
 }
 
 /// Whether a better node takes over from one that serves.

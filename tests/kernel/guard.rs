@@ -53,13 +53,7 @@ fn setup(adopt: Vec<Holding>) -> Setup {
             source: Some("192.0.2.11".parse().unwrap()),
             to: ([192, 0, 2, 12], PORT).into(),
         }],
-        // A test that runs programs is silent for long on a slow kernel; the played main
-        // process is not.
-        stall_after: if std::env::var_os(ROLE).is_some() {
-            STALL
-        } else {
-            Duration::from_secs(5)
-        },
+        stall_after: stall_after(),
         lifetime: Duration::from_secs(3),
         announce_again: None,
         addresses: addresses(),
@@ -67,8 +61,19 @@ fn setup(adopt: Vec<Holding>) -> Setup {
     }
 }
 
+/// A test that runs programs is silent for long on a slow kernel; the played main process is
+/// not.
+fn stall_after() -> Duration {
+    if std::env::var_os(ROLE).is_some() {
+        STALL
+    } else {
+        Duration::from_secs(5)
+    }
+}
+
 fn beat(guard: &Guard) {
-    guard.beat(vec![(0, b"farewell".to_vec())]).unwrap();
+    let farewell = vec![(0, b"farewell".to_vec())];
+    guard.beat(stall_after(), farewell).unwrap();
 }
 
 /// Waits for a report while being alive.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::process::Child;
@@ -104,12 +105,21 @@ impl Guard {
         })
     }
 
-    /// An advert has been sent: the main process is alive. `farewell` (place of the link in
+    /// An advert has been sent: the main process is alive, and stands still when it says
+    /// nothing more for `limit`. `farewell` (place of the link in
     /// [`Setup::links`], packet of at most 65,535 bytes) is what is sent after its death or a
     /// stall; empty when this node owns nothing. The message fits 64 KiB.
-    pub fn beat(&self, farewell: Vec<(usize, Vec<u8>)>) -> Result<(), SendError> {
+    pub fn beat(
+        &self,
+        limit: Duration,
+        farewell: Vec<(usize, Vec<u8>)>,
+    ) -> Result<(), SendError> {
         let at = since_boot();
-        self.send(&Request::Beat(Beat { at, farewell }))
+        self.send(&Request::Beat(Beat {
+            at,
+            limit,
+            farewell,
+        }))
     }
 
     /// Ends the guard without giving anything up or saying farewell: what is still held

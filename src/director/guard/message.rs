@@ -27,8 +27,8 @@ const CHUNK: usize = 256;
 pub struct Setup {
     /// Where farewells are sent; they name their link by its place in here.
     pub links: Vec<FarewellLink>,
-    /// Silence of the main process after which everything is given up: 2.5 advert
-    /// intervals.
+    /// Silence of the main process after which everything is given up, until a sign of life
+    /// says otherwise.
     pub stall_after: Duration,
     /// How long the kernel keeps an address that nobody refreshes; whole seconds, at least 2.
     pub lifetime: Duration,
@@ -110,6 +110,8 @@ pub(super) enum Request {
 pub(super) struct Beat {
     /// When, since boot.
     pub(super) at: Duration,
+    /// Silence after it that is a stall.
+    pub(super) limit: Duration,
     /// What to send on which link after a death or stall; nothing when nothing is owned.
     pub(super) farewell: Vec<(usize, Vec<u8>)>,
 }
@@ -248,11 +250,14 @@ impl Report {
 }
 
 impl Beat {
-    /// Nanoseconds since boot, then link, length and bytes of each packet, little-endian.
+    /// Nanoseconds since boot and of the limit, then link, length and bytes of each packet,
+    /// little-endian.
     fn encode(&self) -> Option<Vec<u8>> {
-        let at = u64::try_from(self.at.as_nanos()).ok()?;
         let mut packet = vec![BEAT];
-        packet.extend(at.to_le_bytes());
+        for time in [self.at, self.limit] {
+            let nanoseconds = u64::try_from(time.as_nanos()).ok()?;
+            packet.extend(nanoseconds.to_le_bytes());
+        }
         for (link, bytes) in &self.farewell {
             packet.push(u8::try_from(*link).ok()?);
             packet.extend(u16::try_from(bytes.len()).ok()?.to_le_bytes());
@@ -262,7 +267,8 @@ impl Beat {
     }
 
     fn decode(packet: &[u8]) -> Option<Self> {
-        let (at, mut rest) = packet.split_first_chunk()?;
+        let (at, rest) = packet.split_first_chunk()?;
+        let (limit, mut rest) = rest.split_first_chunk()?;
         let mut farewell = Vec::new();
         while let Some((&[link, low, high], after)) = rest.split_first_chunk() {
             let length = usize::from(u16::from_le_bytes([low, high]));
@@ -272,6 +278,7 @@ impl Beat {
         }
         rest.is_empty().then(|| Self {
             at: Duration::from_nanos(u64::from_le_bytes(*at)),
+            limit: Duration::from_nanos(u64::from_le_bytes(*limit)),
             farewell,
         })
     }
@@ -361,6 +368,7 @@ mod tests {
         };
         let beat = Beat {
             at: Duration::from_nanos(1_234_567_890_123),
+            limit: Duration::from_millis(250),
             farewell: vec![(0, vec![1, 2, 3]), (7, Vec::new()), (1, vec![9; 512])],
         };
         let requests = [
@@ -403,12 +411,12 @@ mod tests {
 
     #[test]
     fn garbage_and_what_is_too_long_is_refused() {
-        for packet in [&b""[..], b"\x01", b"\x01\0\0\0\0\0\0\0\0x", b"{}", b"[[[["] {
+        for packet in [&b""[..], b"\x01", b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x", b"{}", b"[[[["] {
             assert_eq!(Request::decode(packet), None, "{packet:?}");
         }
         let mut packet = Request::Beat(Beat {
-            at: Duration::ZERO,
             farewell: vec![(0, vec![1, 2, 3])],
+            ..Beat::default()
         })
         .encode()
         .unwrap();

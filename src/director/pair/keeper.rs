@@ -149,14 +149,14 @@ impl Keeper {
         let _ = self.ask(|guard| guard.cancel_announcements(instance));
     }
 
-    /// This process lives; what to send when it no longer does.
-    pub(super) fn beat(&mut self, farewell: Vec<(usize, Vec<u8>)>) {
+    /// This process lives; how long a silence of it is a stall, and what to send then.
+    pub(super) fn beat(&mut self, limit: Duration, farewell: Vec<(usize, Vec<u8>)>) {
         let places = &self.places;
         let farewell = farewell
             .into_iter()
             .filter_map(|(link, bytes)| Some((*places.get(&link)?, bytes)))
             .collect();
-        let _ = self.ask(|guard| guard.beat(farewell));
+        let _ = self.ask(|guard| guard.beat(limit, farewell));
     }
 
     /// Ends the guard; nothing is held any more.

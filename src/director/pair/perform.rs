@@ -22,14 +22,15 @@ impl Node {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Send { link, bytes } => self.links.send(link, &bytes),
-            Action::Keep { farewell, .. } => self.keeper.beat(farewell),
+            Action::Keep {
+                limit, farewell, ..
+            } => self.keeper.beat(limit, farewell),
             Action::Do {
                 instance,
                 epoch,
                 step,
             } => self.carry_out(instance, epoch, step),
-            Action::StartProbe { instance } => {
-                let window = self.plan.pair.timing.probe_window;
+            Action::StartProbe { instance, window } => {
                 if let Some(configured) = self.instance(instance).cloned() {
                     self.probes
                         .start(instance, &configured, window, &self.results);

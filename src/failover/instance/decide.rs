@@ -154,7 +154,7 @@ impl Instance {
     /// The peer is there and, as far as it says, does not serve: hand-over or election.
     fn consider_peer(&mut self, context: &mut Context<'_>) {
         // The peer does not claim for a while after it has said so, but then it may.
-        let fresh = context.peer.said_within(context.now, context.dead_after);
+        let fresh = context.peer.said_within(context.now, context.handover_age());
         let handed_over = fresh && context.record.is_some_and(|r| self.is_handed_over(&r));
         if handed_over && self.is_eligible(context) {
             self.new_epoch(context);
@@ -308,7 +308,7 @@ impl Instance {
         if Self::is_unheard(context) {
             return Some(Reason::NotHeard);
         }
-        let silent = context.peer.silence(context.now) >= context.dead_after * 6 / 10;
+        let silent = context.peer.silence(context.now) >= context.allowance * 6 / 10;
         let answered = self.local.as_ref().and_then(|local| local.answered);
         // A node that took over while cut off does not give up for the same reason.
         let was_connected = answered.is_some_and(|at| at > self.since);

@@ -313,7 +313,7 @@ impl Instance {
         ]
         .into_iter()
         .chain(self.announce_at.iter().copied().map(Some))
-        .chain(self.probe.deadlines(timing, context.dead_after))
+        .chain(self.probe.deadlines(context))
         .flatten()
     }
 }

@@ -57,13 +57,14 @@ impl Probe {
         Some(since + window * windows)
     }
 
-    pub(super) fn deadlines(&self, timing: &Timing, dead_after: Duration) -> [Option<Instant>; 5] {
+    pub(super) fn deadlines(&self, context: &Context<'_>) -> [Option<Instant>; 5] {
+        let timing = &context.settings.timing;
         [
             self.at.filter(|_| self.asked.is_none()),
             self.asked.map(|at| at + START_LIMIT),
-            self.quiet_at(timing.probe_window),
+            self.quiet_at(context.probe_window),
             self.answered.map(|(first, _)| first + cache_limit(timing)),
-            self.dead_since.map(|at| at + dead_after * 2),
+            self.dead_since.map(|at| at + context.dead_after * 2),
         ]
     }
 }
@@ -78,7 +79,7 @@ impl Instance {
     /// that start with dead links would ask at the same moment; `spread` keeps them apart.
     pub(super) fn claim(&mut self, reason: Reason, spread: bool, context: &mut Context<'_>) {
         self.new_epoch(context);
-        let window = context.settings.timing.probe_window;
+        let window = context.probe_window;
         let [a, b, ..] = context.incarnation.0;
         let share = u32::from(u16::from_be_bytes([a, b]));
         let delay = if spread {
@@ -200,7 +201,10 @@ impl Instance {
         if self.probe.asked.is_none() {
             if self.probe.at.is_none_or(|at| context.now >= at) {
                 self.probe.asked = Some(context.now);
-                context.out.push(Action::StartProbe { instance: self.id });
+                context.out.push(Action::StartProbe {
+                    instance: self.id,
+                    window: context.probe_window,
+                });
             }
             return;
         }
@@ -248,7 +252,7 @@ impl Instance {
         if cached {
             return self.acquire(Reason::NothingServes, context);
         }
-        if !over(self.probe.quiet_at(timing.probe_window), Duration::ZERO) {
+        if !over(self.probe.quiet_at(context.probe_window), Duration::ZERO) {
             return;
         }
         match self.probe.foreign {

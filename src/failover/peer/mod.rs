@@ -16,6 +16,7 @@
 //! incarnation is echoed when there is no better one, so that the peer can verify us.
 
 mod link;
+mod patience;
 mod sent;
 
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use super::event::Mac;
 use super::sabotage::{Bug, Sabotage};
 use super::view::{LinkState, LinkView};
 use link::Link;
+use patience::Patience;
 use sent::Age;
 pub(super) use sent::Sent;
 
@@ -62,6 +64,7 @@ pub(super) struct Peer {
     /// It was written after that.
     written: Option<Instant>,
     macs: Bounded<Mac, MACS>,
+    pub(super) patience: Patience,
     pub(super) links: Vec<Link>,
     sabotage: Sabotage,
 }
@@ -84,7 +87,9 @@ pub(super) struct Receiver<'a> {
     pub(super) signer: &'a Signer,
     pub(super) incarnation: Incarnation,
     pub(super) sent: &'a Sent,
+    /// How long this node waits for the peer, and what its configuration says about that.
     pub(super) dead_after: Duration,
+    pub(super) configured: Duration,
 }
 
 /// What an accepted packet was good for.
@@ -120,6 +125,7 @@ impl Peer {
             echoed: 0,
             written: None,
             macs: Bounded::new(),
+            patience: Patience::new(now),
             links: links.map(|name| Link::new(name)).collect(),
             sabotage,
         }
@@ -254,9 +260,14 @@ impl Peer {
             return Ok(Accepted::Copy);
         }
         self.highest = sequence;
+        if self.advert.is_some() {
+            let pause = self.silence(receiver.now).max(age);
+            self.patience.note(pause, receiver.configured, receiver.now);
+        }
         self.heard = Some(receiver.now);
         let echoed = advert.echo.map_or(0, |echo| echo.sequence);
         self.echoed = self.echoed.max(echoed);
+        self.patience.echoed(self.echoed);
         let ask = advert.ask;
         // One that echoes what we said a moment ago does hear us: after the other direction
         // was down, it has not taken it for fresh yet.

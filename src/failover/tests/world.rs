@@ -287,7 +287,7 @@ impl World {
                 return;
             }
             Action::Drain => self.event(node, Event::Drained),
-            Action::StartProbe { instance } => {
+            Action::StartProbe { instance, .. } => {
                 self.hosts[node].probing = true;
                 self.event(
                     node,

@@ -72,7 +72,7 @@ impl World {
             Fault::Attack(n, attack, packets) => {
                 // Certainly older than what the receiver takes for fresh.
                 let longer = self.nodes.iter().any(|node| node.longer);
-                let limit = self.config.dead() * if longer { 17 } else { 11 } / 10;
+                let limit = self.dead() * if longer { 17 } else { 11 } / 10;
                 let stale_before = self.now.saturating_sub(limit);
                 for _ in 0..packets {
                     let (lives, links) = (self.lives(n), self.config.links);

@@ -99,7 +99,7 @@ impl World {
     /// A node that could give up in time has served for long, and has all the time been hearing
     /// its peer, although perhaps the peer did not hear it.
     fn was_told(&self, n: usize, i: usize) -> bool {
-        let limit = self.now.saturating_sub(2 * self.config.dead());
+        let limit = self.now.saturating_sub(2 * self.dead());
         let node = &self.nodes[n];
         let Some(process) = &node.process else {
             return false;
@@ -116,7 +116,7 @@ impl World {
                 .is_some_and(|(heard, since)| heard > since)
         });
         // Not by a link that was bad anyway.
-        let calm_at = self.weather[n].saturating_add(2 * self.config.dead());
+        let calm_at = self.weather[n].saturating_add(2 * self.dead());
         let heard = heard && met && process.heard > Some(calm_at);
         let calm = process.frozen.is_none() && self.nodes.iter().all(|node| !node.longer);
         heard && calm && self.executes() && process.state[i] == State::Active && {
@@ -204,13 +204,13 @@ impl World {
             if again || self.may_overlap() {
                 return;
             }
-            let looked = 2 * self.config.probe() + EXECUTION * self.slowest();
+            let looked = 2 * self.probe_window() + EXECUTION * self.slowest();
             let since = self.together_since;
             if since.is_some_and(|since| since + looked < self.now) {
                 self.fail("I1", |_| {
                     format!("both nodes own instance {i} on one segment")
                 });
-            } else if heard.is_some_and(|h| h + self.config.dead() < self.now) {
+            } else if heard.is_some_and(|h| h + self.dead() < self.now) {
                 self.fail("I2", |_| {
                     format!("both nodes hold instance {i} and hear each other")
                 });
@@ -232,7 +232,7 @@ impl World {
 
     /// A node that says it serves has the address, or gets it back, or gives up.
     fn check_bare(&mut self, n: usize) {
-        let limit = 2 * SECOND + 3 * self.config.dead();
+        let limit = 2 * SECOND + 3 * self.dead();
         let whole = self.executes();
         for i in 0..self.config.instances {
             let now = self.now;
@@ -357,7 +357,7 @@ impl World {
         if drains {
             let text = format!("node {n} has not looked around and does {action:?}");
             self.fail("I5", |_| text);
-        } else if late > self.config.dead() * 6 / 10 && !self.nodes[n].longer {
+        } else if late > self.dead() * 6 / 10 && !self.nodes[n].longer {
             let text =
                 format!("node {n} was due at {due:?}, is late by {late} ns, does {action:?}");
             self.fail("I5", |_| text);
@@ -381,6 +381,7 @@ impl World {
     /// I4, I16, I18 and V8 at a packet that leaves.
     pub(crate) fn check_send(&mut self, n: usize, now: Local, link: usize, bytes: &[u8]) {
         self.check_released(n, bytes);
+        self.check_patience(n, bytes);
         if shows_secret(bytes) {
             self.fail("I18", |_| format!("node {n} sends the key"));
         }
@@ -399,6 +400,16 @@ impl World {
                 format!("node {n} was silent on link {link} for {gap} ns")
             });
         }
+    }
+
+    /// A node waits no shorter than is configured, and not for ever.
+    fn check_patience(&mut self, n: usize, bytes: &[u8]) {
+        let configured = self.config.dead();
+        let announced = packet::head(bytes).map_or(0, |head| Time::from(head.dead_after) * 1000);
+        if !(configured..=SECOND.max(configured * 3 / 2)).contains(&announced) {
+            self.fail("I19", |_| format!("node {n} waits for {announced} ns"));
+        }
+        self.longest = self.longest.max(announced);
     }
 
     pub(crate) fn check_released(&mut self, n: usize, bytes: &[u8]) {
@@ -529,7 +540,7 @@ impl World {
     /// I10, I11 and I12.
     fn check_release(&mut self, n: usize, i: usize, reason: Reason) {
         let now = self.local(n);
-        let calm = |until: &Time| until.saturating_add(2 * self.config.dead()) < self.now;
+        let calm = |until: &Time| until.saturating_add(2 * self.dead()) < self.now;
         let calm = self.weather.iter().all(calm);
         let Some(process) = &self.nodes[n].process else {
             return;

@@ -125,7 +125,7 @@ pub struct Process {
     /// The first of them is being carried out, until then; `None` in it: by the guard.
     pub running: [Option<Option<Local>>; 2],
     /// Next request of a probe.
-    pub probes: [Option<Local>; 2],
+    pub probes: [Option<(Local, Local)>; 2],
     /// Whether the last request of a probe was answered.
     pub answered: [bool; 2],
     /// Next look at the targets.
@@ -236,7 +236,7 @@ impl Process {
             return None;
         }
         let running = self.running.into_iter().flatten().flatten();
-        let probes = self.probes.into_iter().flatten();
+        let probes = self.probes.into_iter().flatten().map(|(at, _)| at);
         let others = [self.run_at, self.due.filter(|_| self.run_at.is_none())];
         others
             .into_iter()

@@ -13,6 +13,8 @@ pub struct Head {
     pub echo: [u8; 16],
     /// Highest sequence that it has heard.
     pub echoed: u64,
+    /// How long the sender waits for the receiver, in microseconds.
+    pub dead_after: u32,
 }
 
 /// What is said about an instance.
@@ -57,6 +59,7 @@ pub fn head(bytes: &[u8]) -> Option<Head> {
         sequence: u64::from_be_bytes(array(bytes, 36)?),
         echo: array(bytes, 44)?,
         echoed: u64::from_be_bytes(array(bytes, 60)?),
+        dead_after: u32::from_be_bytes(array(bytes, 73)?),
     })
 }
 

@@ -162,8 +162,8 @@ impl World {
             let Some(process) = &self.nodes[n].process else {
                 return;
             };
-            if process.probes[i].is_some_and(|at| at <= now) {
-                self.probe(n, i, now);
+            if let Some((_, window)) = process.probes[i].filter(|(at, _)| *at <= now) {
+                self.probe(n, i, now, window);
             }
         }
         if self.nodes[n]
@@ -400,9 +400,9 @@ impl World {
                 }
                 self.checks.asked(self.now);
             }
-            Action::StartProbe { instance } => {
+            Action::StartProbe { instance, window } => {
                 if let Some(i) = self.index(instance) {
-                    self.probe(n, i, now);
+                    self.probe(n, i, now, window.as_nanos() as Local);
                     self.tell(n, Input::ProbeStarted(i));
                 }
             }
@@ -541,11 +541,10 @@ impl World {
     }
 
     /// Requests for an instance's addresses go out.
-    fn probe(&mut self, n: usize, i: usize, now: Local) {
-        let window = self.config.probe();
+    fn probe(&mut self, n: usize, i: usize, now: Local, window: Local) {
         let (id, other) = (self.ids[i], 1 - n);
         if let Some(process) = &mut self.nodes[n].process {
-            process.probes[i] = Some(now + window);
+            process.probes[i] = Some((now + window, window));
         }
         if !self.nodes[n].is_connected() {
             return;

@@ -91,15 +91,16 @@ pub fn finish(world: &mut World, seed: u64, demand: Demand) {
 }
 
 /// The longest time after which everything must be settled, whatever came before.
-fn longest_settling(config: &Config) -> Time {
+fn longest_settling(world: &World) -> Time {
+    let config = &world.config;
     let lease = config.lifetime() + SLACK + SECOND;
     // Start, a lease that still has to end, an answer that is only remembered, the steps.
-    config.wait() + 2 * lease + 6 * config.dead() + config.probe() + EXECUTION + SECOND
+    config.wait() + 2 * lease + 6 * world.dead() + world.probe_window() + EXECUTION + SECOND
 }
 
 /// Demands that everything comes to rest with one owner (V1, V5, V6, V7).
 pub fn converge(world: &mut World) {
-    let limit = world.now + longest_settling(&world.config);
+    let limit = world.now + longest_settling(world);
     let step = world.config.interval();
     loop {
         world.run_until(world.now + step);
@@ -200,12 +201,12 @@ fn drill(world: &mut World, rng: &mut Rng) {
     let loose = |time: Time| time * 103 / 100 + 5 * config.delay + 5 * config.jitter;
     let back = 3 * SECOND;
     let memory = if config.suppression {
-        config.lifetime() + SLACK + SECOND + 4 * config.dead()
+        config.lifetime() + SLACK + SECOND + 4 * world.dead()
     } else {
         0
     };
-    let silence = config.dead() + config.interval();
-    let loss = loose(silence + 2 * config.probe() + EXECUTION + memory);
+    let silence = world.dead() + config.interval();
+    let loss = loose(silence + 2 * world.probe_window() + EXECUTION + memory);
     if rng.chance(150) {
         return one_way_drill(world, old);
     }
@@ -217,7 +218,7 @@ fn drill(world: &mut World, rng: &mut Rng) {
             loose(EXECUTION + 20 * MS),
         ),
         2 => {
-            let hang = loose(config.lifetime() + SLACK + 2 * config.probe() + EXECUTION + silence);
+            let hang = loose(config.lifetime() + SLACK + 2 * world.probe_window() + EXECUTION + silence);
             (
                 Fault::PauseBoth(old, 2 * (hang + memory)),
                 "V1 hang",
@@ -256,7 +257,7 @@ fn one_way_drill(world: &mut World, old: usize) {
     world.one_way = true;
     world.apply(Fault::OneWay(old, true));
     world.apply(Fault::Service(1 - old, false));
-    world.run_until(world.now + 4 * world.config.dead());
+    world.run_until(world.now + 4 * world.dead());
     world.one_way = false;
     if world.failure.is_none() {
         world.heal();

@@ -102,6 +102,8 @@ pub struct World {
     pub events: u64,
     /// Of all actions of the state machines and their times.
     pub digest: u64,
+    /// Longest dead interval that a node has announced.
+    pub longest: Time,
     /// The nodes.
     pub nodes: [Node; 2],
     /// The service segment.
@@ -156,6 +158,7 @@ impl World {
             now: 0,
             events: 0,
             digest: 0,
+            longest: 0,
             nodes: [0, 1].map(|n| Node::new(n, seed, &config)),
             segment: Segment::default(),
             failure: None,
@@ -207,6 +210,17 @@ impl World {
                 trace.push(line);
             }
         }
+    }
+
+    /// D, as long as a node may have waited so far.
+    pub fn dead(&self) -> Time {
+        self.longest.max(self.config.dead())
+    }
+
+    /// P, as long as a node may have asked so far.
+    pub fn probe_window(&self) -> Time {
+        let dead = std::time::Duration::from_nanos(self.dead());
+        self.config.timing.probe_window_within(dead).as_nanos() as Time
     }
 
     pub(crate) fn fail(&mut self, invariant: &'static str, text: impl FnOnce(&Self) -> String) {

@@ -172,6 +172,9 @@ impl Core {
                 let at = beat.at.min(now);
                 self.look_for_stall(at, now, &mut actions);
                 self.alive_at = self.alive_at.max(at);
+                if let Some(settings) = &mut self.settings {
+                    settings.stall_after = beat.limit;
+                }
             }
         }
         actions.extend(self.tick(now));

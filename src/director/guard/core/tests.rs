@@ -19,6 +19,7 @@ fn vip(last: u8) -> VirtualAddress {
 fn beat(at: u64) -> Request {
     Request::Beat(Beat {
         at: ms(at),
+        limit: STALL,
         farewell: vec![
             (0, b"bye".to_vec()),
             (1, b"bye".to_vec()),
@@ -430,6 +431,7 @@ fn a_farewell_speaks_of_what_was_given_up_and_of_nothing_later() {
     // The main process is back, and has nothing to say farewell for.
     let empty = Request::Beat(Beat {
         at: ms(1505),
+        limit: STALL,
         farewell: Vec::new(),
     });
     bench.receive(vec![empty]);

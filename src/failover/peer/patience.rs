@@ -1,0 +1,149 @@
+//! How long a silence of the peer has to last until it is one, on hosts as they are.
+//!
+//! A pause of a host, a full queue and a burst of lost packets all look like the death of the
+//! peer until its next advert comes. What such pauses cost is measured: twice the worst of the
+//! last minutes is what a node waits, never less than is configured and, so that a real death
+//! is still noticed, never more than a second where less than that is configured.
+//!
+//! A node says in its adverts how long it waits, because the owner on the other side must have
+//! given up before that. So a longer time counts at once, and a shorter one only after the peer
+//! has echoed an advert that announced it.
+
+use std::time::{Duration, Instant};
+
+/// Nobody who configured less waits longer.
+const MOST: Duration = Duration::from_secs(1);
+/// Half of the time for which a pause is remembered.
+const MEMORY: Duration = Duration::from_secs(150);
+
+/// The worst pauses of late, and what follows from them.
+#[derive(Debug, Clone)]
+pub(in crate::failover) struct Patience {
+    /// Worst pause of this part of the memory, and of the one before.
+    worst: [Duration; 2],
+    /// When this part began.
+    since: Instant,
+    /// What the last advert announced.
+    announced: Duration,
+    /// What an earlier one had announced, until an echo of that sequence comes.
+    owed: Option<(Duration, u64)>,
+}
+
+impl Patience {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            worst: [Duration::ZERO; 2],
+            since: now,
+            announced: Duration::ZERO,
+            owed: None,
+        }
+    }
+
+    /// A silence has ended by itself, or what came was that old. What lasted longer than
+    /// anybody waits was no pause but an outage. Called only when something comes, so that
+    /// nothing is forgotten while nothing does.
+    pub(super) fn note(&mut self, pause: Duration, configured: Duration, now: Instant) {
+        let parts = now.saturating_duration_since(self.since);
+        if parts >= MEMORY {
+            let before = if parts < MEMORY * 2 {
+                self.worst[0]
+            } else {
+                Duration::ZERO
+            };
+            self.worst = [Duration::ZERO, before];
+            self.since = now;
+        }
+        if pause <= configured.max(MOST) {
+            self.worst[0] = self.worst[0].max(pause);
+        }
+    }
+
+    /// The worst pause that is remembered.
+    pub(in crate::failover) fn worst(&self) -> Duration {
+        self.worst[0].max(self.worst[1])
+    }
+
+    /// What the next advert says.
+    pub(in crate::failover) fn wanted(&self, configured: Duration) -> Duration {
+        (self.worst() * 2).clamp(configured, configured.max(MOST))
+    }
+
+    /// What this node waits: also what it has said and the peer may still count on.
+    pub(in crate::failover) fn granted(&self, configured: Duration) -> Duration {
+        let owed = self.owed.map_or(Duration::ZERO, |(time, _)| time);
+        self.wanted(configured).max(self.announced).max(owed)
+    }
+
+    /// The advert with this sequence leaves.
+    pub(in crate::failover) fn announce(&mut self, sequence: u64, configured: Duration) -> Duration {
+        let wanted = self.wanted(configured);
+        if wanted < self.announced {
+            self.owed = Some((self.granted(configured), sequence));
+        }
+        self.announced = wanted;
+        wanted
+    }
+
+    /// The peer has heard the advert with this sequence.
+    pub(super) fn echoed(&mut self, sequence: u64) {
+        self.owed = self.owed.filter(|(_, first)| sequence < *first);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: Duration = Duration::from_millis(50);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_pause_counts_twice_and_for_some_minutes() {
+        let start = Instant::now();
+        let mut patience = Patience::new(start);
+        patience.note(ms(20), D, start);
+        assert_eq!(patience.wanted(D), D, "less than is configured");
+        patience.note(ms(120), D, start + ms(10));
+        assert_eq!(patience.wanted(D), ms(240));
+        patience.note(ms(10), D, start + MEMORY);
+        assert_eq!(patience.wanted(D), ms(240), "the part before still counts");
+        patience.note(ms(10), D, start + MEMORY * 2);
+        assert_eq!(patience.wanted(D), D);
+        patience.note(ms(120), D, start + MEMORY * 2);
+        patience.note(ms(10), D, start + MEMORY * 5);
+        assert_eq!(patience.wanted(D), D, "long ago");
+    }
+
+    #[test]
+    fn an_outage_is_no_pause_and_nobody_waits_for_ever() {
+        let start = Instant::now();
+        let mut patience = Patience::new(start);
+        patience.note(ms(1001), D, start);
+        assert_eq!(patience.wanted(D), D);
+        patience.note(ms(900), D, start);
+        assert_eq!(patience.wanted(D), MOST);
+        let long = Duration::from_secs(3);
+        patience.note(ms(2900), long, start);
+        assert_eq!(patience.wanted(long), long, "what is configured is the limit");
+    }
+
+    #[test]
+    fn a_shorter_time_counts_when_the_peer_knows() {
+        let start = Instant::now();
+        let mut patience = Patience::new(start);
+        patience.note(ms(100), D, start);
+        assert_eq!(patience.announce(1, D), ms(200));
+        patience.note(ms(10), D, start + MEMORY);
+        patience.note(ms(40), D, start + MEMORY * 2);
+        assert_eq!(patience.granted(D), ms(200), "nothing shorter was said yet");
+        assert_eq!(patience.announce(7, D), ms(80));
+        assert_eq!(patience.granted(D), ms(200));
+        patience.echoed(6);
+        assert_eq!(patience.granted(D), ms(200), "it may not have heard it");
+        patience.echoed(7);
+        assert_eq!(patience.granted(D), ms(80));
+    }
+}
