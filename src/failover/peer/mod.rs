@@ -55,6 +55,8 @@ pub(super) struct Peer {
     farewell: u64,
     /// When something fresh and new came last.
     heard: Option<Instant>,
+    /// When it was heard again after more than half a dead interval.
+    returned: Option<Instant>,
     /// Since when silence counts: our start, or the end of a stall.
     listening: Instant,
     /// What it said last.
@@ -120,6 +122,7 @@ impl Peer {
             highest: 0,
             farewell: 0,
             heard: None,
+            returned: None,
             listening: now,
             advert: None,
             echoed: 0,
@@ -260,6 +263,9 @@ impl Peer {
             return Ok(Accepted::Copy);
         }
         self.highest = sequence;
+        if self.silence(receiver.now) > receiver.dead_after / 2 {
+            self.returned = Some(receiver.now);
+        }
         if self.advert.is_some() {
             let pause = self.silence(receiver.now).max(age);
             self.patience.note(pause, receiver.configured, receiver.now);
@@ -270,8 +276,12 @@ impl Peer {
         self.patience.echoed(self.echoed);
         let ask = advert.ask;
         // One that echoes what we said a moment ago does hear us: after the other direction
-        // was down, it has not taken it for fresh yet.
-        let unheard = advert.unheard && age > receiver.dead_after / 2;
+        // was down, it has not taken it for fresh yet. After both were down, what it says
+        // first was written before it could hear us.
+        let just_back = self.returned.is_some_and(|at| {
+            receiver.now.saturating_duration_since(at) < receiver.dead_after / 10
+        });
+        let unheard = advert.unheard && age > receiver.dead_after / 2 && !just_back;
         self.advert = Some(Advert { unheard, ..advert });
         self.written = receiver.now.checked_sub(age);
         Ok(Accepted::News {

@@ -2,6 +2,7 @@
 
 mod claims;
 mod loss;
+mod pauses;
 mod operator;
 mod policy;
 mod release;

@@ -138,7 +138,8 @@ pub(crate) struct Host {
     /// Who answers for the address besides the peer.
     pub(crate) stranger: Option<Mac>,
     probing: bool,
-    keep: Option<(Instant, Vec<Packet>)>,
+    /// When the guard gives up, and what it says then.
+    pub(crate) keep: Option<(Instant, Vec<Packet>)>,
     inbox: Vec<Event>,
     /// What was done, without adverts and leave for the guard.
     pub(crate) log: Vec<Action>,

@@ -1,0 +1,74 @@
+//! Pauses of hosts and networks: how long a silence has to last is learned from them.
+
+use std::time::Duration;
+
+use super::world::{World, model, ms};
+use crate::failover::State;
+
+/// Adverts every 20 ms, silence after 100 ms.
+fn fast() -> World {
+    World::settled_with([0, 1].map(|node| {
+        let mut model = model(node);
+        model.timing = crate::model::pair::Timing::of(ms(20), ms(100));
+        model
+    }))
+}
+
+/// Nothing gets through for a while, then everything again.
+fn pause(world: &mut World, time: Duration) {
+    world.cut = [[true; 2]; 2];
+    world.run(time);
+    world.cut = [[false; 2]; 2];
+    world.run(ms(200));
+}
+
+#[test]
+fn what_has_passed_by_itself_is_waited_for_the_next_time() {
+    let mut untaught = fast();
+    pause(&mut untaught, ms(130));
+    assert!(!untaught.path(1).is_empty(), "it asks for the address");
+
+    let mut world = fast();
+    for time in [70, 130, 240, 450] {
+        pause(&mut world, ms(time));
+        assert_eq!(world.states(), [State::Active, State::Standby]);
+        assert!(world.path(1).is_empty(), "{time} ms: {:?}", world.path(1));
+    }
+}
+
+#[test]
+fn a_death_is_noticed_within_a_second_all_the_same() {
+    let mut world = fast();
+    for time in [70, 130, 250, 490, 900] {
+        pause(&mut world, ms(time));
+    }
+    assert_eq!(world.states(), [State::Active, State::Standby]);
+    world.hosts[0].dead = true;
+    let took = world.run_until(ms(2000), |w| w.hosts[1].address);
+    assert!((ms(950)..ms(1300)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn an_outage_teaches_nothing() {
+    let mut world = fast();
+    pause(&mut world, ms(5000));
+    world.run(ms(5000));
+    world.forget();
+    let owner = world.states().iter().position(|s| *s == State::Active);
+    world.hosts[owner.unwrap()].dead = true;
+    let took = world.run_until(ms(2000), |w| w.hosts[1 - owner.unwrap()].address);
+    assert!(took < ms(180), "{took:?}");
+}
+
+/// The guard gives up in time for the peer, and not before.
+#[test]
+fn the_owner_has_as_long_as_the_peer_waits() {
+    let mut world = fast();
+    let left = |world: &World| world.hosts[0].keep.as_ref().unwrap().0 - world.now;
+    assert!((ms(225)..=ms(250)).contains(&left(&world)), "the least");
+    for time in [70, 130, 250, 330] {
+        pause(&mut world, ms(time));
+    }
+    let taught = left(&world);
+    assert!((ms(305)..=ms(390)).contains(&taught), "{taught:?}");
+}
