@@ -201,9 +201,11 @@ pub enum AlarmKind {
     Refused,
     /// The node is cut off from the peer and from all targets.
     Isolated,
+    /// The peer was silent for longer than twice fits into the dead interval, and went on.
+    Pauses,
 }
 
 impl AlarmKind {
     /// How many kinds there are.
-    pub(super) const COUNT: usize = Self::Isolated as usize + 1;
+    pub(super) const COUNT: usize = Self::Pauses as usize + 1;
 }

@@ -41,6 +41,8 @@ pub(super) struct Node {
     pub(super) exited: bool,
     /// The peer was alive in the last step.
     pub(super) peer_alive: bool,
+    /// What the peer's last pauses made of the dead interval.
+    pub(super) patient: Duration,
     pub(super) sabotage: Sabotage,
     pub(super) out: Outbox,
 }
@@ -112,6 +114,7 @@ impl Node {
             Ok(Accepted::News { ask, restarted }) => {
                 self.out.wanted |= ask || restarted;
                 self.look_at_news(now);
+                self.look_at_pauses(now);
             }
             Err(Refusal::Unverified) => {
                 let last = self.sent.last_at();
@@ -149,6 +152,23 @@ impl Node {
                 format!("{peer} is heard, but does not hear this node on any link")
             });
         }
+    }
+
+    /// Says so when silence has to last longer than before, and than is configured.
+    fn look_at_pauses(&mut self, now: Instant) {
+        let configured = self.settings.timing.dead_after;
+        let patience = &self.peer.patience;
+        let (worst, wanted) = (patience.worst(), patience.wanted(configured));
+        if wanted > self.patient.max(configured) {
+            let peer = &self.settings.peer.name;
+            self.out.alarm(now, AlarmKind::Pauses, || {
+                format!(
+                    "{peer} was silent or late for {worst:?} and went on: for some minutes it \
+                     counts as dead after {wanted:?}, not after {configured:?}"
+                )
+            });
+        }
+        self.patient = wanted;
     }
 
     /// Alarms about the peer and the links.

@@ -70,6 +70,7 @@ impl Pair {
                 started: false,
                 exited: false,
                 peer_alive: false,
+                patient: Duration::ZERO,
                 sabotage,
                 out: Outbox::new(),
                 settings,

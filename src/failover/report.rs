@@ -24,6 +24,7 @@ impl Pair {
             suspect: self.node.suspect,
             stopping: self.node.stopping.is_some(),
             frozen: self.node.frozen,
+            dead_after: self.node.dead_after(),
             peer: self.peer_view(now),
             links: self.node.peer.link_views(now, self.node.dead_after()),
             instances,

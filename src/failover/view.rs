@@ -24,6 +24,8 @@ pub struct View {
     pub stopping: bool,
     /// Until when nothing moves on this node.
     pub frozen: Freeze,
+    /// Silence on all links after which the peer counts as dead just now.
+    pub dead_after: Duration,
     /// The other node.
     pub peer: PeerView,
     /// In the order of the configuration.

@@ -58,7 +58,7 @@ fn when_standby(pair: &PairStatus, instance: &InstanceStatus) -> String {
     if let Some(obstacle) = instance.obstacles.first() {
         return format!("does not take over: {obstacle}");
     }
-    let silent = pair.timing.dead_after;
+    let silent = pair.timing.dead_after_now;
     match instance.owner.as_str() {
         "peer" => format!(
             "takes over when {peer} gives up, or is silent on all links for {silent} s and nobody \

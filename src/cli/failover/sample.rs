@@ -49,6 +49,7 @@ pub(crate) fn active() -> PairStatus {
         timing: TimingStatus {
             advert_interval: 0.2,
             dead_after: 1.0,
+            dead_after_now: 1.0,
             probe_window: 0.18,
             address_lifetime: 3.0,
             start_wait: 3.0,

@@ -95,6 +95,16 @@ fn problems(pair: &PairStatus) -> Vec<String> {
     if pair.suspect {
         found.push("THIS PROCESS WAS LATE and looks around first".to_owned());
     }
+    let timing = &pair.timing;
+    if timing.dead_after_now > timing.dead_after {
+        found.push(format!(
+            "pauses: {} counts as dead after {:.0} ms, not {:.0} ms: it went on after pauses of \
+             about half of that",
+            pair.peer.name,
+            timing.dead_after_now * 1e3,
+            timing.dead_after * 1e3
+        ));
+    }
     if let Some(problem) = &pair.epochs_problem {
         found.push(format!("EPOCHS ARE NOT KEPT: {problem}"));
     }
@@ -293,6 +303,8 @@ mod tests {
         pair.peer.duplicate_id = true;
         pair.frozen = "until unfreeze".to_owned();
         pair.suspect = true;
+        pair.timing.dead_after = 0.05;
+        pair.timing.dead_after_now = 0.34;
         pair.links[1].state = "down".to_owned();
         pair.links[1].problem = Some("there is no interface eth1".to_owned());
         pair.links[0].refused = vec![("bad tag".to_owned(), 17)];
@@ -318,6 +330,7 @@ mod tests {
             "CONFIGURATIONS DIFFER",
             "FROZEN until unfreeze",
             "THIS PROCESS WAS LATE",
+            "pauses: loadb2 counts as dead after 340 ms, not 50 ms",
             "UNKNOWN: loadb2 is silent",
             "pinned    for 42s",
             "DOWN, 0 % lost, round trip under 0.4 ms, heard 0.1s ago: there is no interface eth1",

@@ -109,11 +109,7 @@ impl Guard {
     /// nothing more for `limit`. `farewell` (place of the link in
     /// [`Setup::links`], packet of at most 65,535 bytes) is what is sent after its death or a
     /// stall; empty when this node owns nothing. The message fits 64 KiB.
-    pub fn beat(
-        &self,
-        limit: Duration,
-        farewell: Vec<(usize, Vec<u8>)>,
-    ) -> Result<(), SendError> {
+    pub fn beat(&self, limit: Duration, farewell: Vec<(usize, Vec<u8>)>) -> Result<(), SendError> {
         let at = since_boot();
         self.send(&Request::Beat(Beat {
             at,

@@ -411,7 +411,13 @@ mod tests {
 
     #[test]
     fn garbage_and_what_is_too_long_is_refused() {
-        for packet in [&b""[..], b"\x01", b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x", b"{}", b"[[[["] {
+        for packet in [
+            &b""[..],
+            b"\x01",
+            b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0x",
+            b"{}",
+            b"[[[[",
+        ] {
             assert_eq!(Request::decode(packet), None, "{packet:?}");
         }
         let mut packet = Request::Beat(Beat {

@@ -45,8 +45,10 @@ pub struct PairStatus {
 pub struct TimingStatus {
     /// Between two adverts.
     pub advert_interval: f64,
-    /// Silence on all links after which the peer counts as dead.
+    /// Silence on all links after which the peer counts as dead, as configured.
     pub dead_after: f64,
+    /// The same as it is now: longer while the peer makes pauses that end by themselves.
+    pub dead_after_now: f64,
     /// How long an address is asked for before it is claimed.
     pub probe_window: f64,
     /// How long the kernel keeps an address that nobody refreshes.
@@ -256,7 +258,7 @@ impl Node {
             node_id: view.node_id.0,
             suspect: view.suspect,
             frozen: frozen(view.frozen, now),
-            timing: timing(&self.plan.pair),
+            timing: timing(&self.plan.pair, view.dead_after),
             peer: peer(&view),
             links: view.links.iter().zip(&sockets).map(link).collect(),
             instances: view
@@ -358,11 +360,12 @@ impl Node {
     }
 }
 
-fn timing(pair: &Pair) -> TimingStatus {
+fn timing(pair: &Pair, dead_after_now: Duration) -> TimingStatus {
     let (timing, preempt) = (&pair.timing, &pair.preempt);
     TimingStatus {
         advert_interval: timing.advert_interval.as_secs_f64(),
         dead_after: timing.dead_after.as_secs_f64(),
+        dead_after_now: dead_after_now.as_secs_f64(),
         probe_window: timing.probe_window.as_secs_f64(),
         address_lifetime: timing.address_lifetime.as_secs_f64(),
         start_wait: timing.start_wait.as_secs_f64(),

@@ -154,7 +154,9 @@ impl Instance {
     /// The peer is there and, as far as it says, does not serve: hand-over or election.
     fn consider_peer(&mut self, context: &mut Context<'_>) {
         // The peer does not claim for a while after it has said so, but then it may.
-        let fresh = context.peer.said_within(context.now, context.handover_age());
+        let fresh = context
+            .peer
+            .said_within(context.now, context.handover_age());
         let handed_over = fresh && context.record.is_some_and(|r| self.is_handed_over(&r));
         if handed_over && self.is_eligible(context) {
             self.new_epoch(context);

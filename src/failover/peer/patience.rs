@@ -75,7 +75,11 @@ impl Patience {
     }
 
     /// The advert with this sequence leaves.
-    pub(in crate::failover) fn announce(&mut self, sequence: u64, configured: Duration) -> Duration {
+    pub(in crate::failover) fn announce(
+        &mut self,
+        sequence: u64,
+        configured: Duration,
+    ) -> Duration {
         let wanted = self.wanted(configured);
         if wanted < self.announced {
             self.owed = Some((self.granted(configured), sequence));
@@ -127,7 +131,11 @@ mod tests {
         assert_eq!(patience.wanted(D), MOST);
         let long = Duration::from_secs(3);
         patience.note(ms(2900), long, start);
-        assert_eq!(patience.wanted(long), long, "what is configured is the limit");
+        assert_eq!(
+            patience.wanted(long),
+            long,
+            "what is configured is the limit"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 mod claims;
 mod loss;
-mod pauses;
 mod operator;
+mod pauses;
 mod policy;
 mod release;
 mod replay;

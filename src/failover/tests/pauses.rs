@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{World, model, ms};
-use crate::failover::State;
+use crate::failover::{AlarmKind, State};
 
 /// Adverts every 20 ms, silence after 100 ms.
 fn fast() -> World {
@@ -34,6 +34,11 @@ fn what_has_passed_by_itself_is_waited_for_the_next_time() {
         assert_eq!(world.states(), [State::Active, State::Standby]);
         assert!(world.path(1).is_empty(), "{time} ms: {:?}", world.path(1));
     }
+    assert_eq!(
+        world.alarms(1),
+        [AlarmKind::Pauses],
+        "once a minute at most"
+    );
 }
 
 #[test]

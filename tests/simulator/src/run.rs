@@ -218,7 +218,8 @@ fn drill(world: &mut World, rng: &mut Rng) {
             loose(EXECUTION + 20 * MS),
         ),
         2 => {
-            let hang = loose(config.lifetime() + SLACK + 2 * world.probe_window() + EXECUTION + silence);
+            let hang =
+                loose(config.lifetime() + SLACK + 2 * world.probe_window() + EXECUTION + silence);
             (
                 Fault::PauseBoth(old, 2 * (hang + memory)),
                 "V1 hang",
