@@ -222,14 +222,7 @@ fn service_remarks(service: &ServiceView<'_>) -> String {
 
 fn server_row(server: &ServerView<'_>, style: Style) -> Vec<Cell> {
     let mut cells = vec![Cell::plain(format!("  {}", server.key))];
-    let forwarding = server
-        .observed
-        .map(|observed| observed.destination.forwarding);
-    cells.push(Cell::plain(
-        forwarding
-            .map_or("", |forwarding| forwarding.word())
-            .to_owned(),
-    ));
+    cells.push(Cell::plain(method(server)));
     let weight = server.weight();
     cells.push(Cell::plain(
         weight.map_or_else(|| "out".to_owned(), |weight| weight.to_string()),
@@ -299,6 +292,17 @@ fn remarks(status: &ServerStatus) -> String {
         remarks.extend(status.reason.as_deref().map(plain));
     }
     remarks.join(", ")
+}
+
+/// The forwarding method: of the tunnels the one it is, which the kernel's words all call `ipip`.
+fn method(server: &ServerView<'_>) -> String {
+    let Some(observed) = server.observed else {
+        return String::new();
+    };
+    let forwarding = observed.destination.forwarding;
+    tunnel_words(forwarding)
+        .map_or_else(|| forwarding.word(), |(kind, ..)| kind)
+        .to_owned()
 }
 
 fn tunnel(server: &ServerView<'_>) -> String {
