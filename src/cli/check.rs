@@ -11,21 +11,30 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::check;
-use crate::config::{Config, RealCheck};
+use crate::config::{Config, RealCheck, RealRule};
 use crate::director::lane::CheckId;
+use crate::health::rule::{self, Part};
 use crate::model::{Check, Outcome, Report, Side};
 
 /// Probes at a time.
 const PARALLEL: usize = 256;
 
-/// A real server of a service, with the report of its check. `None` when the configuration
-/// does not check it.
+/// A real server of a service, with the reports of its checks: none when the configuration
+/// does not check it, several when a rule makes one verdict of them.
 pub(super) struct Line {
     service: String,
     server: String,
     /// `checktype=off` keeps an unchecked server out.
     off: bool,
-    target: Option<SocketAddr>,
+    rule: Option<Arc<RealRule>>,
+    checks: Vec<Checked>,
+}
+
+/// One check.
+struct Checked {
+    /// What the rule calls it.
+    name: Option<Arc<str>>,
+    target: SocketAddr,
     kind: &'static str,
     report: Option<Report>,
 }
@@ -33,8 +42,8 @@ pub(super) struct Line {
 /// Runs the checks of all real servers that `wanted` names (`ADDRESS` or `ADDRESS:PORT`; all
 /// when it is empty), each distinct one once.
 pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut checks: BTreeMap<Arc<Check>, Vec<usize>> = BTreeMap::new();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut checks: BTreeMap<Arc<Check>, Vec<(usize, usize)>> = BTreeMap::new();
     for service in &config.services {
         for real in &service.reals {
             let server = real.destination.key;
@@ -42,31 +51,47 @@ pub(super) async fn round(config: &Config, wanted: &[String]) -> Vec<Line> {
             if !wanted.is_empty() && !wanted.iter().any(|wanted| names.contains(wanted)) {
                 continue;
             }
-            let check = match &real.check {
-                RealCheck::Probe(check) => Some(Arc::clone(check)),
-                RealCheck::Always | RealCheck::Off => None,
-            };
+            for (index, check) in real.check.checks().enumerate() {
+                let place = (lines.len(), index);
+                checks.entry(Arc::clone(check)).or_default().push(place);
+            }
             lines.push(Line {
                 service: service.key.to_string(),
                 server: server.to_string(),
                 off: real.check == RealCheck::Off,
-                target: check.as_ref().map(|check| check.target),
-                kind: check
-                    .as_ref()
-                    .map_or("none", |check| check.method.thorough().kind.word()),
-                report: None,
+                rule: rule_of(&real.check),
+                checks: checked(&real.check),
             });
-            if let Some(check) = check {
-                checks.entry(check).or_default().push(lines.len() - 1);
-            }
         }
     }
-    for (indices, report) in probe_all(checks.into_iter().collect()).await {
-        for index in indices {
-            lines[index].report = Some(report.clone());
+    for (places, report) in probe_all(checks.into_iter().collect()).await {
+        for (line, index) in places {
+            lines[line].checks[index].report = Some(report.clone());
         }
     }
     lines
+}
+
+fn rule_of(check: &RealCheck) -> Option<Arc<RealRule>> {
+    match check {
+        RealCheck::Rule(rule) => Some(Arc::clone(rule)),
+        RealCheck::Probe(_) | RealCheck::Always | RealCheck::Off => None,
+    }
+}
+
+fn checked(check: &RealCheck) -> Vec<Checked> {
+    let rule = rule_of(check);
+    let names = rule.iter().flat_map(|rule| &rule.parts);
+    let names = names.map(|part| Some(Arc::clone(&part.name)));
+    let checks = check.checks().zip(names.chain(std::iter::once(None)));
+    checks
+        .map(|(check, name)| Checked {
+            name,
+            target: check.target,
+            kind: check.method.thorough().kind.word(),
+            report: None,
+        })
+        .collect()
 }
 
 /// Runs checks once, beside each other.
@@ -98,77 +123,160 @@ async fn probe_all<T: Send + 'static>(checks: Vec<(Arc<Check>, T)>) -> Vec<(T, R
 impl Line {
     /// Whether the server is in order (or not checked and on).
     pub(super) fn is_up(&self) -> bool {
-        match &self.report {
-            Some(report) => report.outcome == Outcome::Up,
+        match self.verdict() {
+            Some((outcome, _)) => outcome == Outcome::Up,
             None => !self.off,
         }
     }
 
+    /// What came of it, with the description of a success; `None` when nothing is checked.
+    fn verdict(&self) -> Option<(Outcome, String)> {
+        if let Some(rule) = &self.rule {
+            let parts = rule.parts.iter().zip(&self.checks);
+            let parts = parts.map(|(part, checked)| Part {
+                name: &part.name,
+                last: checked.result(),
+            });
+            return rule::judge(&rule.rule, &parts.collect::<Vec<_>>());
+        }
+        let (outcome, detail) = self.checks.first()?.result()?;
+        Some((outcome.clone(), detail.to_owned()))
+    }
+
     fn state(&self) -> &'static str {
-        match &self.report {
-            Some(Report {
-                outcome: Outcome::Inconclusive(_),
-                ..
-            }) => "unknown",
-            _ if self.is_up() => "up",
-            _ => "down",
+        match self.verdict() {
+            Some((outcome, _)) => state(&outcome),
+            None if self.off => "down",
+            None => "up",
         }
     }
 
     fn reason(&self) -> String {
-        match &self.report {
+        match self.verdict() {
             None if self.off => "checktype=off".to_owned(),
             None => "not checked".to_owned(),
-            Some(report) => match &report.outcome {
-                Outcome::Up => report.detail.clone(),
-                Outcome::Down(reason) => reason.to_string(),
-                Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
-            },
+            Some((outcome, detail)) => reason(&outcome, &detail),
         }
     }
 
     /// One JSON object.
     pub(super) fn json(&self) -> serde_json::Value {
-        let phases = self.report.as_ref().map(|report| {
-            let ms = |time: Option<Duration>| time.map(milliseconds);
-            json!({
-                "connect_ms": ms(report.phases.connected),
-                "tls_ms": ms(report.phases.tls),
-                "first_byte_ms": ms(report.phases.first_byte),
-                "total_ms": milliseconds(report.phases.total),
-            })
-        });
+        if let Some(rule) = &self.rule {
+            let parts: Vec<_> = self.checks.iter().map(Checked::json).collect();
+            return json!({
+                "service": self.service,
+                "server": self.server,
+                "check": "rule",
+                "rule": rule.describe(),
+                "state": self.state(),
+                "reason": self.reason(),
+                "parts": parts,
+            });
+        }
+        let checked = self.checks.first();
         json!({
             "service": self.service,
             "server": self.server,
-            "check": self.kind,
-            "target": self.target.map(|target| target.to_string()),
+            "check": checked.map_or("none", |checked| checked.kind),
+            "target": checked.map(|checked| checked.target.to_string()),
             "state": self.state(),
             "reason": self.reason(),
-            "phases": phases,
+            "phases": checked.and_then(Checked::phases),
         })
     }
 
     /// What a person wants to see: verdict, times, what was sent, what came back.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
-        let target = self
-            .target
-            .map_or_else(String::new, |target| format!(" {target}"));
+        let what = match (&self.rule, self.checks.first()) {
+            (Some(rule), _) => rule.describe(),
+            (None, Some(checked)) => checked.what(),
+            (None, None) => "none".to_owned(),
+        };
         line(
             &mut out,
             format_args!(
-                "{} {}: {} {}{target}: {}",
+                "{} {}: {} {what}: {}",
                 self.service,
                 self.server,
                 self.state().to_uppercase(),
-                self.kind,
                 self.reason()
             ),
         );
+        for checked in &self.checks {
+            checked.text(&mut out);
+        }
+        out
+    }
+}
+
+fn state(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Up => "up",
+        Outcome::Down(_) => "down",
+        Outcome::Inconclusive(_) => "unknown",
+    }
+}
+
+fn reason(outcome: &Outcome, detail: &str) -> String {
+    match outcome {
+        Outcome::Up => detail.to_owned(),
+        Outcome::Down(reason) => reason.to_string(),
+        Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
+    }
+}
+
+impl Checked {
+    fn result(&self) -> Option<(&Outcome, &str)> {
+        let report = self.report.as_ref()?;
+        Some((&report.outcome, &report.detail))
+    }
+
+    fn what(&self) -> String {
+        format!("{} {}", self.kind, self.target)
+    }
+
+    fn phases(&self) -> Option<serde_json::Value> {
+        let phases = &self.report.as_ref()?.phases;
+        let ms = |time: Option<Duration>| time.map(milliseconds);
+        Some(json!({
+            "connect_ms": ms(phases.connected),
+            "tls_ms": ms(phases.tls),
+            "first_byte_ms": ms(phases.first_byte),
+            "total_ms": milliseconds(phases.total),
+        }))
+    }
+
+    /// A check of a rule as a JSON object.
+    fn json(&self) -> serde_json::Value {
+        let result = self.result();
+        json!({
+            "name": self.name.as_deref(),
+            "check": self.kind,
+            "target": self.target.to_string(),
+            "state": result.map(|(outcome, _)| state(outcome)),
+            "reason": result.map(|(outcome, detail)| reason(outcome, detail)),
+            "phases": self.phases(),
+        })
+    }
+
+    /// A check of a rule is introduced by its own verdict.
+    fn text(&self, out: &mut String) {
         let Some(report) = &self.report else {
-            return out;
+            return;
         };
+        if let Some(name) = &self.name {
+            let outcome = &report.outcome;
+            line(
+                out,
+                format_args!(
+                    "  {name}: {} {}: {}",
+                    state(outcome).to_uppercase(),
+                    self.what(),
+                    reason(outcome, &report.detail)
+                ),
+            );
+        }
         let phases = &report.phases;
         let named = [
             ("connected", phases.connected),
@@ -180,7 +288,7 @@ impl Line {
             .iter()
             .filter_map(|(name, time)| Some(format!("{name} {:.2} ms", milliseconds((*time)?))));
         line(
-            &mut out,
+            out,
             format_args!("    {}", times.collect::<Vec<_>>().join(", ")),
         );
         for said in &report.dialogue {
@@ -188,9 +296,8 @@ impl Line {
                 Side::Director => '>',
                 Side::Server => '<',
             };
-            dialogue(&mut out, side, &said.bytes);
+            dialogue(out, side, &said.bytes);
         }
-        out
     }
 }
 

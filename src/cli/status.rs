@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{ServerStatus, ServiceStatus, Status};
+use crate::director::status::{CheckStatus, ServerStatus, ServiceStatus, Status};
 
 /// How bad a state is, in the numbers that monitoring systems expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,9 @@ pub(super) fn text(status: &Status) -> String {
         line(&mut out, format_args!("{}", service_line(service)));
         for server in &service.servers {
             line(&mut out, format_args!("{}", server_line(server, width)));
+            for part in server.check.iter().flat_map(|check| &check.parts) {
+                line(&mut out, format_args!("      {}", check_text(part)));
+            }
         }
     }
     out
@@ -178,15 +181,28 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
         ));
     }
     if let Some(check) = &server.check {
-        text.push_str(&format!("  {}", check.what));
-        if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
-            text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
-        }
+        text.push_str(&format!("  {}", round_text(check)));
     }
     if let Some(reason) = &server.reason {
         text.push_str(&format!(": {reason}"));
     }
     text
+}
+
+/// What is checked and how long ago.
+fn round_text(check: &CheckStatus) -> String {
+    let mut text = check.what.clone();
+    if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
+        text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
+    }
+    text
+}
+
+/// A check of a rule: `page  http 192.0.2.21:80 1.3 ms, 0.4s ago: up: HTTP 200`.
+fn check_text(check: &CheckStatus) -> String {
+    let name = check.name.as_deref().unwrap_or_default();
+    let result = check.last_result.as_deref().unwrap_or("no result yet");
+    format!("{name}  {}: {result}", round_text(check))
 }
 
 fn weight(server: &ServerStatus) -> String {
@@ -218,7 +234,7 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::director::status::{CheckStatus, FallbackStatus};
+    use crate::director::status::FallbackStatus;
 
     fn status() -> Status {
         let server = |address: &str, state: &str, weight| ServerStatus {
@@ -237,6 +253,8 @@ mod tests {
                 last_seconds_ago: Some(0.44),
                 latency_ms: Some(1.26),
                 last_result: None,
+                name: None,
+                parts: Vec::new(),
             }),
         };
         Status {
@@ -276,6 +294,25 @@ mod tests {
              tcp:192.0.2.100:80  rr  1 of 2 in service, fallback 127.0.0.1:80 ready\n\
              \x20 192.0.2.21:80   up            3m12s  weight 1    http 192.0.2.21:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n\
              \x20 192.0.2.122:80  down          3m12s  weight 0    http 192.0.2.122:80 1.3 ms, 0.4s ago: HTTP status 404 Not Found\n"
+        );
+    }
+
+    #[test]
+    fn the_checks_of_a_rule_have_a_line_each() {
+        let mut state = status();
+        let check = state.services[0].servers[1].check.as_mut().unwrap();
+        let part = CheckStatus {
+            name: Some("page".to_owned()),
+            last_result: Some("connection refused".to_owned()),
+            ..check.clone()
+        };
+        check.parts.push(part);
+        assert!(
+            text(&state).ends_with(
+                "Found\n      page  http 192.0.2.122:80 1.3 ms, 0.4s ago: connection refused\n"
+            ),
+            "{}",
+            text(&state)
         );
     }
 

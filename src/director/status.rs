@@ -91,9 +91,12 @@ pub struct ServerStatus {
 /// A check's last round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckStatus {
-    /// What is checked: `http 192.0.2.21:80`.
+    /// What is checked: `http 192.0.2.21:80`; of several checks their rule, `all of a, b`.
     pub what: String,
-    /// Rounds so far.
+    /// What the rule calls it, if it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Rounds so far; 0 of a rule, like the other figures of a round.
     pub rounds: u64,
     /// Seconds since the last round ended; `None` before the first.
     pub last_seconds_ago: Option<f64>,
@@ -101,4 +104,7 @@ pub struct CheckStatus {
     pub latency_ms: Option<f64>,
     /// Outcome of the last round that was told: `up`, or why not.
     pub last_result: Option<String>,
+    /// The checks of a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<CheckStatus>,
 }

@@ -22,6 +22,8 @@
 //! - Maintenance lies over the checks. They go on underneath, so that the end of
 //!   maintenance puts the server where the last check left it.
 
+pub mod rule;
+
 use std::time::Instant;
 
 use crate::model::{Availability, Outcome, Reason};

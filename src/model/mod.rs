@@ -11,6 +11,7 @@ mod interface;
 mod operation;
 pub mod pair;
 mod protocol;
+mod rule;
 mod service;
 mod sync;
 mod table;
@@ -28,6 +29,7 @@ pub use protocol::{
     Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, PopProbe, RadiusProbe, Secret,
     SipProbe, SmtpProbe, SqlProbe, Transport,
 };
+pub use rule::Rule;
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,
 };

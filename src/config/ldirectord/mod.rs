@@ -40,6 +40,7 @@ mod protocol;
 mod real;
 mod reals;
 mod resolve;
+pub(super) mod rule;
 mod section;
 mod service;
 mod value;

@@ -8,6 +8,7 @@ use fancy_regex::{BytesMode, RegexBuilder};
 use super::address::{RawFallback, VirtualAddress, VirtualForm, read_endpoint, read_fallback};
 use super::options::{COUNT_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
+use super::rule::RawRule;
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
 use crate::config::effective::{CheckType, FileName, Line, ServiceType};
@@ -30,6 +31,10 @@ pub(super) struct Section {
     pub(super) options: SectionOptions,
     pub(super) fallback: Option<RawFallback>,
     pub(super) reals: Vec<RawReal>,
+    /// It is no service but the check of this name.
+    pub(super) check_name: Option<String>,
+    /// Several named checks instead of one of its own.
+    pub(super) rule: Option<RawRule>,
     /// Directives that ldirectord looks into when the section ends.
     later: Vec<Span>,
 }
@@ -89,6 +94,8 @@ impl Section {
             options: SectionOptions::default(),
             fallback: None,
             reals: Vec::new(),
+            check_name: None,
+            rule: None,
             later: Vec::new(),
         }
     }

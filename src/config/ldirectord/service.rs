@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::address::{RawFallback, VirtualAddress};
 use super::lower;
 use super::resolve::{ResolvedFallback, fallback, fallback_address};
+use super::rule::NamedChecks;
 use super::seconds;
 use super::section::{ProtocolWord, Section};
 use crate::config::diagnostic::Step;
@@ -30,6 +31,7 @@ pub(super) struct Resolver<'a> {
     pub(super) destinations: HashSet<DestinationKey>,
     /// Real servers so far.
     pub(super) reals: usize,
+    pub(super) checks: NamedChecks,
 }
 
 impl<'a> Resolver<'a> {
@@ -48,6 +50,7 @@ impl<'a> Resolver<'a> {
             lines: HashMap::new(),
             destinations: HashSet::new(),
             reals: 0,
+            checks: NamedChecks::default(),
         }
     }
 
@@ -72,7 +75,8 @@ impl<'a> Resolver<'a> {
         let service = self.service(section, &key);
         let check = self.check_settings(section, &key);
         self.cx.report.at_end = Some((section.end, Step::Reals));
-        let reals = self.reals(section, &key, &check);
+        let rule = self.rule(section);
+        let reals = self.reals(section, &key, &check, rule.as_ref());
         self.cx.report.at_end = Some((section.end, Step::Duplicate));
         self.note_duplicate(section, &key);
         self.cx.report.at_end = None;
@@ -99,6 +103,7 @@ impl<'a> Resolver<'a> {
             service: service?,
             reals,
             check,
+            rule,
             fallback,
         })
     }
@@ -278,7 +283,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The check settings, ldirectord's defaults filled in.
-    fn check_settings(&mut self, section: &Section, key: &ServiceKey) -> CheckSettings {
+    pub(super) fn check_settings(&mut self, section: &Section, key: &ServiceKey) -> CheckSettings {
         let options = &section.options;
         let shared = &options.shared;
         let globals = self.globals;

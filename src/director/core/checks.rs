@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::{RealCheck, RealRule};
+use crate::health::rule::{self, Part};
 use crate::model::{Check, Outcome, ServiceKey};
 
 use super::CheckId;
@@ -89,5 +91,27 @@ impl Checks {
         let running = self.running.get(self.ids.get(check)?)?;
         let (outcome, detail) = running.last.as_ref()?;
         Some((outcome, detail))
+    }
+
+    /// What the last outcomes of its checks make of a rule, with the description of a success;
+    /// `None` while that is open.
+    pub(super) fn judge(&self, rule: &RealRule) -> Option<(Outcome, String)> {
+        let parts = rule.parts.iter().map(|part| Part {
+            name: &part.name,
+            last: self.last(&part.check),
+        });
+        rule::judge(&rule.rule, &parts.collect::<Vec<_>>())
+    }
+
+    /// What is known of a server that is checked so.
+    pub(super) fn verdict(&self, check: &RealCheck) -> Option<(Outcome, String)> {
+        match check {
+            RealCheck::Always | RealCheck::Off => None,
+            RealCheck::Probe(check) => {
+                let (outcome, detail) = self.last(check)?;
+                Some((outcome.clone(), detail.to_owned()))
+            }
+            RealCheck::Rule(rule) => self.judge(rule),
+        }
     }
 }

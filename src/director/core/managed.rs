@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{RealCheck, VirtualService};
+use crate::config::{RealCheck, RealRule, VirtualService};
+use crate::health::rule::Rounds;
 use crate::health::{Event, Machine, Transition};
-use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
+use crate::model::{Availability, DestinationKey, Entry, Outcome, ServiceKey};
 use crate::reconcile::{Desired, RealServer, ServiceState, desired};
 
 use super::super::notice::Notice;
-use super::{Action, FIRST_CHECKS, FallbackCommand};
+use super::{Action, CheckId, FIRST_CHECKS, FallbackCommand};
 
 /// A virtual service with the state of its real servers.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Real {
     pub(super) hand_weight: Option<u32>,
     /// A transition that no message has told of yet.
     untold: Option<Transition>,
+    /// Rounds of its rule, if it has one.
+    rounds: Rounds<CheckId>,
 }
 
 impl Managed {
@@ -83,12 +86,27 @@ impl Managed {
             .any(|real| real.machine.availability() == Availability::Unknown)
     }
 
-    /// The check of a real server, if it has one.
-    pub(super) fn check(&self, index: usize) -> Option<&Arc<Check>> {
+    /// The rule over the checks of a real server, if it has several.
+    pub(super) fn rule(&self, index: usize) -> Option<&Arc<RealRule>> {
         match &self.virtual_service.reals.get(index)?.check {
-            RealCheck::Probe(check) => Some(check),
-            RealCheck::Always | RealCheck::Off => None,
+            RealCheck::Rule(rule) => Some(rule),
+            RealCheck::Probe(_) | RealCheck::Always | RealCheck::Off => None,
         }
+    }
+
+    /// A check of a real server with a rule has reported, and this is the rule's verdict now.
+    pub(super) fn handle_verdict(
+        &mut self,
+        index: usize,
+        id: CheckId,
+        (outcome, detail): &(Outcome, String),
+        now: Instant,
+    ) -> Option<Event> {
+        let is_new = self.reals.get_mut(index)?.rounds.is_new(id, outcome);
+        if !is_new {
+            return None;
+        }
+        self.handle_outcome(index, outcome, detail, now)
     }
 
     pub(super) fn handle_outcome(
@@ -228,12 +246,15 @@ impl Real {
         let machine = match check {
             RealCheck::Always => Machine::always_up(now),
             RealCheck::Off => Machine::off(now),
-            RealCheck::Probe(_) => Machine::unknown(found.is_some_and(|d| d.weight > 0), now),
+            RealCheck::Probe(_) | RealCheck::Rule(_) => {
+                Machine::unknown(found.is_some_and(|d| d.weight > 0), now)
+            }
         };
         Self {
             machine,
             hand_weight: None,
             untold: None,
+            rounds: Rounds::default(),
         }
     }
 }

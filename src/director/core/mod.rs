@@ -137,7 +137,14 @@ impl Core {
             let Some(managed) = self.services.get_mut(&key) else {
                 continue;
             };
-            if let Some(event) = managed.handle_outcome(index, outcome, detail, now) {
+            let event = match managed.rule(index) {
+                None => managed.handle_outcome(index, outcome, detail, now),
+                Some(rule) => self
+                    .checks
+                    .judge(rule)
+                    .and_then(|verdict| managed.handle_verdict(index, id, &verdict, now)),
+            };
+            if let Some(event) = event {
                 self.note_event(&key, index, event);
             }
         }

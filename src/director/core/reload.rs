@@ -54,11 +54,12 @@ impl Core {
         let mut wanted: BTreeMap<Arc<Check>, Vec<(ServiceKey, usize)>> = BTreeMap::new();
         for (key, managed) in &self.services {
             for index in 0..managed.reals.len() {
-                if let Some(check) = managed.check(index) {
-                    wanted
-                        .entry(Arc::clone(check))
-                        .or_default()
-                        .push((*key, index));
+                for check in managed.virtual_service.reals[index].check.checks() {
+                    let dependants = wanted.entry(Arc::clone(check)).or_default();
+                    // Two checks of one rule may be the same under different names.
+                    if dependants.last() != Some(&(*key, index)) {
+                        dependants.push((*key, index));
+                    }
                 }
             }
         }
@@ -74,11 +75,8 @@ impl Core {
                 if managed.reals[index].machine.availability() != Availability::Unknown {
                     continue;
                 }
-                let last = managed
-                    .check(index)
-                    .and_then(|check| self.checks.last(check));
-                let known = last.map(|(outcome, detail)| (outcome.clone(), detail.to_owned()));
-                if let Some((outcome, detail)) = known {
+                let check = &managed.virtual_service.reals[index].check;
+                if let Some((outcome, detail)) = self.checks.verdict(check) {
                     let event = managed.handle_outcome(index, &outcome, &detail, now);
                     events.extend(event.map(|event| (*key, index, event)));
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::config::RealCheck;
 use crate::model::{Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 
 use super::super::lane::LastRound;
@@ -103,10 +104,35 @@ impl Core {
             weight_wanted: wanted.and_then(weight),
             weight_in_kernel: entry.and_then(weight),
             weight_without_hand: real.hand_weight.map(|_| without_hand),
-            check: managed
-                .check(index)
-                .map(|check| self.check_status(check, now, last_round)),
+            check: self.checks_status(&managed.virtual_service.reals[index].check, now, last_round),
         }
+    }
+
+    /// How the check of a server stands, or the checks and their rule.
+    fn checks_status(
+        &self,
+        check: &RealCheck,
+        now: Instant,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> Option<CheckStatus> {
+        let rule = match check {
+            RealCheck::Always | RealCheck::Off => return None,
+            RealCheck::Probe(check) => return Some(self.check_status(check, now, last_round)),
+            RealCheck::Rule(rule) => rule,
+        };
+        let parts = rule.parts.iter().map(|part| CheckStatus {
+            name: Some(part.name.to_string()),
+            ..self.check_status(&part.check, now, last_round)
+        });
+        Some(CheckStatus {
+            what: rule.describe(),
+            name: None,
+            rounds: 0,
+            last_seconds_ago: None,
+            latency_ms: None,
+            last_result: self.checks.judge(rule).map(result_line),
+            parts: parts.collect(),
+        })
     }
 
     fn check_status(
@@ -116,14 +142,9 @@ impl Core {
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> CheckStatus {
         let last = self.checks.id(check).map(last_round).unwrap_or_default();
-        let last_result = self
-            .checks
-            .last(check)
-            .map(|(outcome, detail)| match outcome {
-                Outcome::Up => format!("up: {detail}"),
-                Outcome::Down(reason) => reason.to_string(),
-                Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
-            });
+        let last_result = self.checks.last(check);
+        let last_result =
+            last_result.map(|(outcome, detail)| result_line((outcome.clone(), detail.to_owned())));
         CheckStatus {
             what: format!("{} {}", check.method.thorough().kind.word(), check.target),
             rounds: last.rounds,
@@ -132,6 +153,16 @@ impl Core {
                 .map(|at| now.saturating_duration_since(at).as_secs_f64()),
             latency_ms: last.at.map(|_| last.latency.as_secs_f64() * 1000.0),
             last_result,
+            name: None,
+            parts: Vec::new(),
         }
+    }
+}
+
+fn result_line((outcome, detail): (Outcome, String)) -> String {
+    match outcome {
+        Outcome::Up => format!("up: {detail}"),
+        Outcome::Down(reason) => reason.to_string(),
+        Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
     }
 }

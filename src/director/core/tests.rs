@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use proptest::prelude::*;
 
+mod rules;
 mod standby;
 
 use super::{Action, Core, FallbackCommand, Refused};
