@@ -39,6 +39,7 @@ pub mod sql;
 mod connect;
 mod external;
 mod lines;
+mod path;
 mod ping;
 mod reply;
 mod simpletcp;
@@ -68,6 +69,7 @@ pub async fn run(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Ldap(ldap) => ldap::run(target, ldap, probe.timeout).await,
         ProbeKind::Dns(dns) => dns::run(target, dns, probe.timeout).await,
         ProbeKind::Sql(sql) => sql::run(target, sql, probe.timeout).await,
+        ProbeKind::Path(path) => path::run(target, path, probe.timeout).await,
         ProbeKind::Radius(radius) => radius::run(target, radius, probe.timeout).await,
         ProbeKind::Sip(sip) => sip::run(target, sip, probe.timeout).await,
     }

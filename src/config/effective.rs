@@ -251,6 +251,8 @@ pub struct VirtualService {
     pub check: CheckSettings,
     /// Several named checks instead, of which `check` then says nothing.
     pub rule: Option<RuleSettings>,
+    /// Whether real servers must also take connections to the virtual address itself.
+    pub check_path: bool,
     /// Stands in when no real server is available.
     pub fallback: Option<Fallback>,
     /// Run with `start` or `stop`, `ADDRESS:PORT` and the protocol when the last real

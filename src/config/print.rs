@@ -209,6 +209,10 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
         Some(settings) => rule(text, settings, globals),
         None => check(text, &service.check, globals),
     }
+    if service.check_path {
+        // ldirectord does not know the word.
+        text.local("checkpath", YesNo(true));
+    }
     kernel(text, service);
     if service.quiescent != globals.quiescent {
         text.local("quiescent", YesNo(service.quiescent));

@@ -244,6 +244,7 @@ struct ServiceView<'a> {
     comment: Option<&'a str>,
     mail: MailView<'a>,
     check: ServiceCheckView<'a>,
+    check_path: bool,
     reals: Vec<RealView<'a>>,
 }
 
@@ -279,6 +280,7 @@ impl<'a> ServiceView<'a> {
             comment: service.comment.as_deref(),
             mail: MailView::of(&service.mail),
             check: ServiceCheckView::of(service),
+            check_path: service.check_path,
             reals: service.reals.iter().map(RealView::of).collect(),
         }
     }
@@ -498,6 +500,10 @@ enum KindView<'a> {
     Radius {
         login: &'a str,
     },
+    Path {
+        service: String,
+        delivery: &'static str,
+    },
     Sip {
         transport: &'static str,
         login: Option<&'a str>,
@@ -572,6 +578,10 @@ impl<'a> ProbeView<'a> {
             },
             ProbeKind::Radius(radius) => KindView::Radius {
                 login: &radius.login.name,
+            },
+            ProbeKind::Path(path) => KindView::Path {
+                service: path.service.to_string(),
+                delivery: path.delivery.word(),
             },
             ProbeKind::Sip(sip) => KindView::Sip {
                 transport: sip.transport.word(),

@@ -19,8 +19,9 @@ mod table;
 pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
-    Check, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome, Pattern,
-    Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
+    Check, Delivery, ExternalProbe, Fault, HttpMethod, HttpProbe, Interpreter, Method, Outcome,
+    PathProbe, Pattern, Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe,
+    is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
 pub use interface::{InterfaceName, Mac, NotAnInterface};

@@ -238,6 +238,7 @@ fn set_service(builder: &mut Builder, cx: &mut Context<'_>, entry: &ServiceEntry
         }) => rule::set(&mut set, rule, *span),
         None => {}
     }
+    set.switch("checkpath", entry.check_path.given());
     let reals = entry.reals.value().into_iter().flat_map(List::given);
     for real in reals {
         set_real(&mut set, &real.value);

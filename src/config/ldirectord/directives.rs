@@ -11,7 +11,7 @@ pub(super) enum Place {
 use Place::{Both, Global, Section};
 
 /// Every directive, in the order of ldirectord's manual.
-pub(super) const DIRECTIVES: [(&str, Place); 52] = [
+pub(super) const DIRECTIVES: [(&str, Place); 53] = [
     ("checktimeout", Both),
     ("negotiatetimeout", Both),
     ("checkinterval", Both),
@@ -44,6 +44,7 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
     ("service", Section),
     ("checkcommand", Section),
     ("checkport", Section),
+    ("checkpath", Section),
     ("request", Section),
     ("receive", Section),
     ("httpmethod", Section),
@@ -68,7 +69,7 @@ pub(super) const DIRECTIVES: [(&str, Place); 52] = [
 ];
 
 /// Those that ldirectord 4.12 does not know.
-const BEYOND: [&str; 1] = ["enforceweights"];
+const BEYOND: [&str; 2] = ["enforceweights", "checkpath"];
 
 /// Directives whose value is free text: anything may stand in it.
 const FREE_TEXT: [&str; 3] = ["comment", "servicename", "fallbackcommand"];

@@ -36,6 +36,7 @@ mod global;
 mod line;
 mod lower;
 mod options;
+mod path;
 mod protocol;
 mod real;
 mod reals;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::lower::{self, Target};
+use super::path;
 use super::protocol;
 use super::real::RawReal;
 use super::rule;
@@ -30,6 +31,7 @@ impl Resolver<'_> {
         rule: Option<&RuleSettings>,
     ) -> Vec<RealServer> {
         self.destinations.clear();
+        let path = self.path(section, key, settings);
         let mut noted = Noted::default();
         let mut reals = Vec::with_capacity(section.reals.len());
         for raw in &section.reals {
@@ -57,6 +59,10 @@ impl Resolver<'_> {
                     Some(rule) => rule::check(rule, &target, self.names),
                     None => lower::check(settings, &target, self.names),
                 };
+                let check = check.and_then(|check| match path {
+                    Some(path) => path::with_path(check, path, raw.forwarding, &target, settings),
+                    None => Ok(check),
+                });
                 let check = match check {
                     Ok(check) => check,
                     Err(problem) => {

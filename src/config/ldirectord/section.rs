@@ -55,6 +55,7 @@ pub(super) struct SectionOptions {
     pub(super) service: Option<(ServiceType, Span)>,
     pub(super) check_command: Option<(String, Span)>,
     pub(super) check_port: Option<u16>,
+    pub(super) check_path: Option<(bool, Span)>,
     pub(super) request: Option<(String, Span)>,
     pub(super) receive: Option<(Pattern, Span)>,
     pub(super) http_method: Option<HttpMethod>,
@@ -196,6 +197,10 @@ impl SectionOptions {
             "checkcommand" => {
                 let read = value.optional_quotes(cx, "invalid check command");
                 set(&mut self.check_command, read.map(|read| (read, value.span)));
+            }
+            "checkpath" => {
+                let read = value.yes_no(cx);
+                set(&mut self.check_path, read.map(|read| (read, value.whole)));
             }
             "checkport" => set(&mut self.check_port, read_check_port(cx, value)),
             "request" => {

@@ -104,6 +104,7 @@ impl<'a> Resolver<'a> {
             reals,
             check,
             rule,
+            check_path: section.options.check_path.is_some_and(|(on, _)| on),
             fallback,
         })
     }

@@ -175,6 +175,9 @@ mapping! {
         mail: Optional<MailEntry>,
         /// How real servers are checked.
         check: Optional<ServiceCheckEntry>,
+        /// Whether each real server must also take a connection to the virtual address itself,
+        /// delivered as the kernel's load balancer does; gate and ipip only; false when missing.
+        check_path: Optional<bool>,
         /// The real servers.
         reals: Optional<List<RealEntry, 0, SERVICES>>,
     }

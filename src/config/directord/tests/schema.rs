@@ -29,7 +29,7 @@ fn is_valid(text: &str) -> bool {
 fn what_is_accepted_fits_the_schema() {
     assert!(is_valid(EXAMPLE));
     assert!(is_valid(SMALL));
-    assert!(is_valid(super::services::RULES));
+    assert!(is_valid(services::RULES));
     assert!(is_valid("services: ldirectord.cf\n"));
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("directord.yaml.examples");
     let mut count = 0;

@@ -89,7 +89,7 @@ fn what_config_show_prints_is_read_back_as_the_same() {
     assert!(count > 10);
 }
 
-const BOTH: [(&str, &str); 4] = [
+const BOTH: [(&str, &str); 5] = [
     (
         "services:
 - service: tcp:www.example.com:http
@@ -156,6 +156,17 @@ virtual=7
 virtual6=7
     checktype=off
     emailalertstatus=none
+",
+    ),
+    (
+        "services:
+- { service: 'tcp:192.0.2.100:80', check: { type: connect }, check_path: true,
+    reals: [ { host: 192.0.2.21, port: 80, forwarding: gate } ] }
+",
+        "virtual=192.0.2.100:80
+    real=192.0.2.21:80 gate
+    checktype=connect
+    checkpath=yes
 ",
     ),
     ("services: []\n", ""),
@@ -434,7 +445,7 @@ fn mistakes_in_rules_stand_where_they_are() {
             .any(|said| said.contains("66 checks in one rule")),
         "{all:#?}"
     );
-    let file = super::said("services: a.cf\nchecks: { a: { type: connect } }\n");
+    let file = said("services: a.cf\nchecks: { a: { type: connect } }\n");
     assert_eq!(
         file,
         ["2:1: error: checks go with services that are written here"]

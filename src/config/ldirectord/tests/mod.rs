@@ -5,6 +5,7 @@ mod checks;
 mod examples;
 mod fallback;
 mod global;
+mod path;
 mod properties;
 mod real;
 mod syntax;
