@@ -268,10 +268,14 @@ pub(super) const END: u16 = 0x06;
 pub(super) struct ArpEar(AsyncFd<Socket>);
 
 impl ArpEar {
+    #[expect(
+        deprecated,
+        reason = "the sound function is unsafe to call; a socket that is owned is sound here too"
+    )]
     pub(super) fn open() -> io::Result<Self> {
         let protocol = Protocol::from(i32::from(packet::ETHERTYPE_ARP.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking(), Some(protocol))?;
-        AsyncFd::register(socket).map(Self)
+        AsyncFd::new(socket).map(Self)
     }
 
     /// Returns when a server says that it has an address.
