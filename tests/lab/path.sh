@@ -57,7 +57,7 @@ for server in "$r1:81" "$r2:81"; do expect_up "tunnel" $tunnel "$server"; done
 
 # The witness: requests for the virtual address in frames to r1 alone, each reset.
 mac=$(ip -n r1 -br link show eth0 | awk '{ print $3 }')
-in_ r1 timeout 3 tcpdump -n -e -i eth0 "tcp and src ${ADDRESS[d1]} and dst $VIP" >/run/lab/seen 2>/dev/null
+in_ r1 timeout 8 tcpdump -n -e -i eth0 "tcp and src ${ADDRESS[d1]} and dst $VIP" >/run/lab/seen 2>/dev/null
 expect "requests go to the server's Ethernet address" \
     "$(grep -c 'Flags \[S\]' /run/lab/seen)" "$(grep 'Flags \[S\]' /run/lab/seen | grep -c "> $mac")"
 expect "there are some" yes "$([ "$(grep -c 'Flags \[S\]' /run/lab/seen)" -ge 2 ] && echo yes)"
@@ -121,6 +121,11 @@ sleep 3
 expect "and stays" up "$(line $direct "$r1:80" | awk '{ print $2 }')"
 ip -n r1 address delete $VIP/32 dev lo
 expect_down "address missing, seen by the standby" $direct "$r1:80" "no answer"
+# Sent on, the request would reach the director that holds the address, and another server.
+in_ r1 sysctl -qw net.ipv4.ip_forward=1
+sleep 4
+expect "… and forwarding does not hide it" down "$(line $direct "$r1:80" | awk '{ print $2 }')"
+in_ r1 sysctl -qw net.ipv4.ip_forward=0
 vip_delete d2
 vip_add d1
 

@@ -94,7 +94,7 @@ fn where_it_makes_no_sense_it_is_an_error() {
     for (text, wanted) in [
         (
             WEB.replace("22:80 ipip", "22:80 masq"),
-            "test.cf:3:5: error: checkpath is for gate and ipip",
+            "test.cf:3:10: error: checkpath is for gate and ipip",
         ),
         (
             WEB.replace("192.0.2.100:80", "7"),
