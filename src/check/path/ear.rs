@@ -72,7 +72,7 @@ impl Ear {
             Family::V6 => ETHERTYPE_IPV6,
         };
         let protocol = Protocol::from(i32::from(ethertype.to_be()));
-        // Without protocol until the filter is there, a packet socket hears nothing.
+        // What comes before the filter is there answers nobody.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol))?;
         let ear = Arc::new(Self {
             socket,
