@@ -225,6 +225,10 @@ fn endpoint(written: &Endpoint) -> (String, Option<String>) {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a service has that many independent switches"
+)]
 struct ServiceView<'a> {
     service: String,
     line: u32,

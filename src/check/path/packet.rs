@@ -90,31 +90,27 @@ impl Attempt {
 
 /// An IP header for a TCP segment of this length.
 fn header(from: IpAddr, to: IpAddr, length: u16) -> Vec<u8> {
-    match (from, to) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let mut header = vec![0x45, 0];
-            header.extend((length + IPV4 as u16).to_be_bytes());
-            // Not to be fragmented; hop limit and protocol; checksum.
-            header.extend([0, 0, 0x40, 0, HOPS, TCP, 0, 0]);
-            header.extend(from.octets());
-            header.extend(to.octets());
-            let sum = checksum(&[&header]).to_be_bytes();
-            header[10..12].copy_from_slice(&sum);
-            header
-        }
-        _ => {
-            let mut header = vec![0x60, 0, 0, 0];
-            header.extend(length.to_be_bytes());
-            header.extend([TCP, HOPS]);
-            for address in [from, to] {
-                match address {
-                    IpAddr::V4(address) => header.extend(address.to_ipv6_mapped().octets()),
-                    IpAddr::V6(address) => header.extend(address.octets()),
-                }
-            }
-            header
+    if let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) {
+        let mut header = vec![0x45, 0];
+        header.extend((length + IPV4 as u16).to_be_bytes());
+        // Not to be fragmented; hop limit and protocol; checksum.
+        header.extend([0, 0, 0x40, 0, HOPS, TCP, 0, 0]);
+        header.extend(from.octets());
+        header.extend(to.octets());
+        let sum = checksum(&[&header]).to_be_bytes();
+        header[10..12].copy_from_slice(&sum);
+        return header;
+    }
+    let mut header = vec![0x60, 0, 0, 0];
+    header.extend(length.to_be_bytes());
+    header.extend([TCP, HOPS]);
+    for address in [from, to] {
+        match address {
+            IpAddr::V4(address) => header.extend(address.to_ipv6_mapped().octets()),
+            IpAddr::V6(address) => header.extend(address.octets()),
         }
     }
+    header
 }
 
 /// Source, destination and segment of an IP packet that carries TCP; no fragments, no IPv6

@@ -244,7 +244,7 @@ mapping! {
         /// One of these must pass.
         any: Optional<RuleItems>,
         /// So many must pass of those in `of`.
-        at_least: Optional<Number<1, {Rule::PARTS_MAX as i64}>>,
+        at_least: Optional<Number<1, 64>>,
         /// The checks and rules that `at_least` counts.
         of: Optional<RuleItems>,
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::directord::{self, Here};
+use crate::director::lane::LastRound;
 
 const RULES: &str = "checks:
   page: { type: negotiate, service: http }
@@ -118,7 +119,7 @@ fn a_fault_of_this_host_keeps_the_standing() {
     assert_eq!(weights(&world, 443), [1]);
     let status = world
         .core
-        .service_statuses(world.now, &|_| Default::default());
+        .service_statuses(world.now, &|_| LastRound::default());
     let check = status[0].servers[0].check.as_ref().unwrap();
     assert_eq!(check.what, "2 of page, shell, ping");
     let names: Vec<_> = check
