@@ -48,7 +48,7 @@ direct=tcp:$VIP:80 direct6="tcp:[$VIP6]:80" tunnel=tcp:$VIP:81
 expect_up() { expect_within "$1: up" 8 is up "$2" "$3"; }
 expect_down() { # NAME SERVICE SERVER REASON
     expect_within "$1: down" 10 is down "$2" "$3"
-    if says "$4" "$2" "$3"; then ok "$1: why"; else not_ok "$1: why" "$(line "$2" "$3")"; fi
+    if wait_until 5 says "$4" "$2" "$3"; then ok "$1: why"; else not_ok "$1: why" "$(line "$2" "$3")"; fi
 }
 
 for server in "$r1:80" "$r2:80"; do expect_up "direct" $direct "$server"; done
