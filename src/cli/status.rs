@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::failover;
 use crate::director::status::{
-    AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
+    AlertStatus, CertificateStatus, CheckStatus, ServerStatus, ServiceStatus, Status,
 };
 
 /// How bad a state is, in the numbers that monitoring systems expect.
@@ -161,6 +161,9 @@ pub(super) fn text(status: &Status) -> String {
         line(&mut out, format_args!("{}", service_line(service)));
         for server in &service.servers {
             line(&mut out, format_args!("{}", server_line(server, width)));
+            for part in server.check.iter().flat_map(|check| &check.parts) {
+                line(&mut out, format_args!("      {}", check_text(part)));
+            }
         }
     }
     out
@@ -242,13 +245,7 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
         ));
     }
     if let Some(check) = &server.check {
-        text.push_str(&format!("  {}", check.what));
-        if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
-            text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
-        }
-    }
-    if let Some(certificate) = server.check.as_ref().and_then(|c| c.certificate.as_ref()) {
-        text.push_str(&certificate_words(certificate));
+        text.push_str(&format!("  {}", round_text(check)));
     }
     if let Some(reason) = &server.reason {
         text.push_str(&format!(": {reason}"));
@@ -272,6 +269,25 @@ fn certificate_words(certificate: &CertificateStatus) -> String {
         });
     }
     text
+}
+
+/// What is checked and how long ago, with what its certificate needs.
+fn round_text(check: &CheckStatus) -> String {
+    let mut text = check.what.clone();
+    if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
+        text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
+    }
+    if let Some(certificate) = &check.certificate {
+        text.push_str(&certificate_words(certificate));
+    }
+    text
+}
+
+/// A check of a rule: `page  http 192.0.2.21:80 1.3 ms, 0.4s ago: up: HTTP 200`.
+fn check_text(check: &CheckStatus) -> String {
+    let name = check.name.as_deref().unwrap_or_default();
+    let result = check.last_result.as_deref().unwrap_or("no result yet");
+    format!("{name}  {}: {result}", round_text(check))
 }
 
 fn weight(server: &ServerStatus) -> String {
@@ -310,7 +326,7 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::director::status::{CheckStatus, FallbackStatus, MailTrouble};
+    use crate::director::status::{FallbackStatus, MailTrouble};
 
     fn status() -> Status {
         let server = |address: &str, state: &str, weight| ServerStatus {
@@ -334,6 +350,8 @@ mod tests {
                 latency_ms: Some(1.26),
                 last_result: None,
                 certificate: None,
+                name: None,
+                parts: Vec::new(),
             }),
             agent: None,
         };
@@ -411,6 +429,25 @@ mod tests {
         assert!(
             shown.contains("0.4s ago, certificate not verified: HTTP status"),
             "{shown}"
+        );
+    }
+
+    #[test]
+    fn the_checks_of_a_rule_have_a_line_each() {
+        let mut state = status();
+        let check = state.services[0].servers[1].check.as_mut().unwrap();
+        let part = CheckStatus {
+            name: Some("page".to_owned()),
+            last_result: Some("connection refused".to_owned()),
+            ..check.clone()
+        };
+        check.parts.push(part);
+        assert!(
+            text(&state).ends_with(
+                "Found\n      page  http 192.0.2.122:80 1.3 ms, 0.4s ago: connection refused\n"
+            ),
+            "{}",
+            text(&state)
         );
     }
 

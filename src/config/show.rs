@@ -23,9 +23,12 @@
 //!     check: {state: probe, target: 192.0.2.21:80, interval_s: 10, probes: […]}
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+
+use rule::{RuleView, ServiceCheckView};
 
 use super::effective::{
     CheckSettings, Config, Fallback, FileName, GlobalFallback, Globals, LogTarget, Mail, RealCheck,
@@ -59,6 +62,8 @@ const MASK: &str = "********";
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     globals: GlobalView<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checks: BTreeMap<&'a str, CheckView<'a>>,
     services: Vec<ServiceView<'a>>,
 }
 
@@ -66,6 +71,11 @@ impl<'a> Document<'a> {
     pub(super) fn of(config: &'a Config) -> Self {
         Self {
             globals: GlobalView::of(&config.globals),
+            checks: config
+                .checks
+                .iter()
+                .map(|named| (&*named.name, CheckView::of(&named.settings)))
+                .collect(),
             services: config
                 .services
                 .iter()
@@ -224,6 +234,10 @@ fn endpoint(written: &Endpoint) -> (String, Option<String>) {
 }
 
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a service has that many independent switches"
+)]
 struct ServiceView<'a> {
     service: String,
     line: u32,
@@ -244,7 +258,8 @@ struct ServiceView<'a> {
     service_name: Option<&'a str>,
     comment: Option<&'a str>,
     mail: MailView<'a>,
-    check: CheckView<'a>,
+    check: ServiceCheckView<'a>,
+    check_path: bool,
     reals: Vec<RealView<'a>>,
 }
 
@@ -280,7 +295,8 @@ impl<'a> ServiceView<'a> {
             service_name: service.service_name.as_deref(),
             comment: service.comment.as_deref(),
             mail: MailView::of(&service.mail),
-            check: CheckView::of(&service.check),
+            check: ServiceCheckView::of(service),
+            check_path: service.check_path,
             reals: service.reals.iter().map(RealView::of).collect(),
         }
     }
@@ -532,15 +548,31 @@ enum RealCheckView<'a> {
         connects: Option<u32>,
         probes: Vec<ProbeView<'a>>,
     },
+    /// Checked by a rule.
+    Rule {
+        rule: RuleView<'a>,
+        parts: BTreeMap<&'a str, RealCheckView<'a>>,
+    },
 }
 
 impl<'a> RealCheckView<'a> {
     fn of(check: &'a RealCheck) -> Self {
-        let check: &Check = match check {
-            RealCheck::Always => return Self::Always,
-            RealCheck::Off => return Self::Off,
-            RealCheck::Probe(check) => check,
-        };
+        match check {
+            RealCheck::Always => Self::Always,
+            RealCheck::Off => Self::Off,
+            RealCheck::Probe(check) => Self::of_check(check),
+            RealCheck::Rule(rule) => Self::Rule {
+                rule: RuleView::of(&rule.rule, &|part| &rule.parts[part].name),
+                parts: rule
+                    .parts
+                    .iter()
+                    .map(|part| (&*part.name, Self::of_check(&part.check)))
+                    .collect(),
+            },
+        }
+    }
+
+    fn of_check(check: &'a Check) -> Self {
         let (connects, probes) = match &check.method {
             Method::Single(probe) => (None, vec![ProbeView::of(probe)]),
             Method::Combined {
@@ -633,6 +665,10 @@ enum KindView<'a> {
     },
     Radius {
         login: &'a str,
+    },
+    Path {
+        service: String,
+        delivery: &'static str,
     },
     Sip {
         transport: &'static str,
@@ -729,6 +765,10 @@ impl<'a> ProbeView<'a> {
                 login: &radius.login.name,
             },
             ProbeKind::Agent => KindView::Agent,
+            ProbeKind::Path(path) => KindView::Path {
+                service: path.service.to_string(),
+                delivery: path.delivery.word(),
+            },
             ProbeKind::Sip(sip) => KindView::Sip {
                 transport: sip.transport.word(),
                 login: sip.login.as_deref(),
@@ -757,6 +797,8 @@ impl<'a> ProbeView<'a> {
         }
     }
 }
+
+mod rule;
 
 #[cfg(test)]
 mod tests {
