@@ -254,7 +254,10 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
         );
     }
     match &service.rule {
-        Some(settings) => rule(text, settings, globals),
+        Some(settings) => {
+            rule(text, settings, globals);
+            agent(text, &service.check);
+        }
         None => check(text, &service.check, globals),
     }
     if service.check_path {
@@ -338,12 +341,7 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
     if let Some(port) = check.port {
         text.local("checkport", port);
     }
-    if let Some(agent) = check.agent {
-        text.local("agentcheck", agent.port);
-        if agent.interval != check.interval {
-            text.local("agentinterval", agent.interval.as_secs());
-        }
-    }
+    agent(text, check);
     if check.request != "/" {
         text.local("request", Quoted(check.written_request()));
     }
@@ -404,6 +402,15 @@ fn way(text: &mut Text, way: &Way) {
     }
     if let Some(proxy) = way.proxy {
         text.local("proxyprotocol", proxy.number());
+    }
+}
+
+fn agent(text: &mut Text, check: &CheckSettings) {
+    if let Some(agent) = check.agent {
+        text.local("agentcheck", agent.port);
+        if agent.interval != check.interval {
+            text.local("agentinterval", agent.interval.as_secs());
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::model::{
     Check, Delivery, Forwarding, Method, PathProbe, Probe, ProbeKind, Protocol, Rule, ServiceKey,
 };
 
+/// What the check through the virtual address is called in the rule.
+const PATH: &str = "path";
+
 impl Resolver<'_> {
     /// Where path checks of a section connect to; `None` when there are none, or after an
     /// error.
@@ -70,8 +73,18 @@ pub(super) fn with_path(
             });
         }
     };
+    let is_taken = match &check {
+        RealCheck::Rule(rule) => rule.parts.iter().any(|part| &*part.name == PATH),
+        RealCheck::Probe(_) | RealCheck::Always | RealCheck::Off => false,
+    };
+    if is_taken {
+        return Err(Problem {
+            message: format!("the rule has a check {PATH}, as the one of checkpath is called"),
+            help: "give the check another name",
+        });
+    }
     let path = RulePart {
-        name: "path".into(),
+        name: PATH.into(),
         check: Arc::new(Check {
             target: SocketAddr::new(target.address, service.port()),
             method: Method::Single(Probe::new(

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::beyond;
 use super::lower::{self, Problem, Target};
 use super::section::Section;
 use super::service::Resolver;
@@ -43,6 +44,14 @@ impl Resolver<'_> {
             mark: 0,
         };
         let settings = self.check_settings(section, &nowhere);
+        if settings.agent.is_some() {
+            self.cx
+                .error(
+                    section.span,
+                    format!("the check {} has an agent", quoted(name)),
+                )
+                .help("an agent belongs to a service: write agent_port beside its rule");
+        }
         let negotiates = matches!(settings.kind, CheckType::Negotiate | CheckType::Combined(_));
         if matches!(settings.kind, CheckType::On | CheckType::Off) {
             let message = format!("the check {} looks at nothing", quoted(name));
@@ -146,6 +155,10 @@ pub(super) fn check(
     }
     let parts = settings.checks.iter().map(|named| {
         let of = |message| format!("check {}: {message}", named.name);
+        beyond::fits(&named.settings, target).map_err(|problem| Problem {
+            message: of(problem.message),
+            help: problem.help,
+        })?;
         match lower::check(&named.settings, target, names) {
             Ok(RealCheck::Probe(check)) => Ok(RulePart {
                 name: Arc::clone(&named.name),

@@ -134,10 +134,12 @@ impl Section {
             _ => {}
         }
         self.options.seen.note(cx, value);
+        // A named check may be used by services of either family.
+        let family = self.check_name.is_none().then_some(self.family);
         self.options.shared.read(cx, value)
             || self.options.read_check(cx, value, patterns)
             || self.options.read_service(cx, value, self.family)
-            || self.options.beyond.read(cx, value, self.family, patterns)
+            || self.options.beyond.read(cx, value, family, patterns)
     }
 
     /// Ends the section at a line: now addresses are looked at, the fallback's first.

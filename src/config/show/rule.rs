@@ -11,16 +11,23 @@ use crate::model::Rule;
 #[serde(untagged)]
 pub(super) enum ServiceCheckView<'a> {
     Own(Box<CheckView<'a>>),
-    Rule(RuleView<'a>),
+    Rule {
+        #[serde(flatten)]
+        rule: RuleView<'a>,
+        agent_port: Option<u16>,
+        agent_interval_s: Option<u64>,
+    },
 }
 
 impl<'a> ServiceCheckView<'a> {
     pub(super) fn of(service: &'a VirtualService) -> Self {
         match &service.rule {
             None => Self::Own(Box::new(CheckView::of(&service.check))),
-            Some(settings) => Self::Rule(RuleView::of(&settings.rule, &|part| {
-                &settings.checks[part].name
-            })),
+            Some(settings) => Self::Rule {
+                rule: RuleView::of(&settings.rule, &|part| &settings.checks[part].name),
+                agent_port: service.check.agent.map(|agent| agent.port),
+                agent_interval_s: service.check.agent.map(|agent| agent.interval.as_secs()),
+            },
         }
     }
 }

@@ -229,6 +229,9 @@ mapping! {
     }
 }
 
+/// The keys by which a rule is told from a check.
+const COUNTING: [&str; 4] = ["all", "any", "at_least", "of"];
+
 /// The check of a service: its own, or a rule over named ones.
 #[derive(Debug, Clone)]
 pub(in crate::config::directord) enum ServiceCheckEntry {
@@ -243,7 +246,7 @@ impl Read for ServiceCheckEntry {
         let is_rule = match &node.kind {
             Kind::Map(entries) => entries
                 .iter()
-                .any(|(key, _)| RuleEntry::KEYS.contains(&key.text.as_str())),
+                .any(|(key, _)| COUNTING.contains(&key.text.as_str())),
             Kind::List(_) | Kind::Scalar { .. } => false,
         };
         if is_rule {
@@ -283,6 +286,11 @@ mapping! {
         at_least: Optional<Number<1, 64>>,
         /// The checks and rules that `at_least` counts.
         of: Optional<RuleItems>,
+        /// Port of an agent on each real server that advises about its weight; of the
+        /// outermost rule only.
+        agent_port: Optional<Number<1, 65_535>>,
+        /// Time between two questions to the agent in seconds; `check_interval_s` when missing.
+        agent_interval_s: Optional<Seconds>,
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) fn set(set: &mut Setter<'_, '_>, entry: &RuleEntry, span: Span) {
     // After an error nothing is run; without a rule it would be the default check.
     let rule = rule.unwrap_or(RawRule::AtLeast(1, Vec::new()));
     set.builder.rule(rule);
+    set.number("agentcheck", entry.agent_port.given());
+    set.number("agentinterval", entry.agent_interval_s.given());
 }
 
 struct Reader<'a, 'b> {
@@ -39,6 +41,15 @@ impl Reader<'_, '_> {
             let message = format!("rules inside each other more than {} deep", Rule::DEPTH_MAX);
             self.cx.error(span, message);
             return None;
+        }
+        let (port, interval) = (entry.agent_port.given(), entry.agent_interval_s.given());
+        let agent = port.map(|port| port.span);
+        if let Some(span) = agent.or(interval.map(|interval| interval.span))
+            && depth > 1
+        {
+            self.cx
+                .error(span, "a rule in a rule has no agent of its own")
+                .help("write agent_port beside the outermost all, any or at_least");
         }
         let (needed, items) = self.shape(entry, span)?;
         let mut names = BTreeSet::new();

@@ -79,7 +79,7 @@ fn what_config_show_prints_is_read_back_as_the_same() {
             let checks = |service: &crate::config::VirtualService| {
                 let reals = service.reals.iter();
                 reals
-                    .map(|real| format!("{:?}", real.check))
+                    .map(|real| format!("{:?} {:?}", real.check, real.agent))
                     .collect::<Vec<_>>()
             };
             assert_eq!(checks(one), checks(other), "{path:?}");
@@ -416,12 +416,19 @@ fn a_rule_gives_each_real_server_its_checks() {
 
 #[test]
 fn what_config_show_prints_of_rules_is_read_back_as_the_same() {
-    let config = read_services(RULES).unwrap().config;
+    let rules = RULES.replace(
+        "any: [ ping ]",
+        "any: [ ping ], agent_port: 777, agent_interval_s: 3",
+    );
+    let config = read_services(&rules).unwrap().config;
     let again = read_services(&serde_yaml::to_string(&shown(&config)).unwrap())
         .unwrap_or_else(|all| panic!("{all:#?}"))
         .config;
     assert_eq!(shown(&again), shown(&config));
     assert_eq!(shown(&config)["checks"]["page"]["interval_s"], 2);
+    let agent = config.services[1].reals[0].agent.as_ref().unwrap();
+    assert_eq!(agent.target.to_string(), "192.0.2.21:777");
+    assert_eq!(agent.interval.as_secs(), 3);
     let checks = |config: &Config| {
         let reals = config.services.iter().flat_map(|service| &service.reals);
         reals
@@ -443,6 +450,7 @@ fn both_nodes_of_a_pair_must_agree_on_rules() {
         ("all: [ page", "any: [ page"),
         ("at_least: 2", "at_least: 3"),
         ("port: 22", "port: 23"),
+        ("any: [ ping ]", "any: [ ping ], agent_port: 777"),
         ("request: /health", "request: /other"),
     ] {
         assert_ne!(one, text(&RULES.replace(part, other)), "{other}");
@@ -492,6 +500,31 @@ fn mistakes_in_rules_stand_where_they_are() {
         ("a: { type: conect }", "{ all: [ a ] }", "checktype must be"),
         ("a: { all: [ a ] }", "{ all: [ a ] }", "unknown key \"all\""),
         (A, "{ type: ping }", "no rule uses the check \"a\""),
+        (
+            "a: { type: connect, agent_port: 777 }",
+            "{ all: [ a ] }",
+            "the check \"a\" has an agent",
+        ),
+        (
+            A,
+            "{ all: [ { any: [ a ], agent_port: 777 } ] }",
+            "x.yaml:3:78: error: a rule in a rule has no agent of its own",
+        ),
+        (
+            "a: { type: connect, source: '2001:db8::1' }",
+            "{ all: [ a ] }",
+            "check a: its source 2001:db8::1 is not an IPv4 address",
+        ),
+        (
+            "a: { type: ping, source: '::' }",
+            "{ all: [ a ] }",
+            "checksource :: is no address of a host",
+        ),
+        (
+            "path: { type: connect }",
+            "{ all: [ path ] }, check_path: true",
+            "the rule has a check path, as the one of checkpath",
+        ),
     ] {
         let yaml = format!(
             "checks: {{ {checks} }}\nservices:\n- {{ service: 'tcp:192.0.2.100:80', check: {check}, \
