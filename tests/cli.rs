@@ -311,6 +311,13 @@ fn a_strict_check_refuses_what_ldirectord_does_not_know() {
         "{out}"
     );
     assert!(out.contains(":1:1"), "{out}");
+    let section = "virtual=192.0.2.1:80\n    service=http\n    checkpath=yes\n";
+    fs::write(file, section).unwrap();
+    assert_eq!(code(&["config", "check", file]), 0);
+    let (status, out, _) = directord(&["config", "check", "--strict-ldirectord", file]);
+    assert_eq!(status, 1);
+    assert!(out.contains("ldirectord does not know checkpath"), "{out}");
+    assert!(out.contains(":3:5"), "{out}");
     for example in files("ldirectord.cf.examples") {
         assert_eq!(
             code(&["config", "check", "--strict-ldirectord", &example]),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::CheckView;
+use super::check::CheckView;
 use crate::config::effective::VirtualService;
 use crate::model::Rule;
 
