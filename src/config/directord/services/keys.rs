@@ -238,7 +238,7 @@ pub(in crate::config::directord) enum ServiceCheckEntry {
     /// Its own.
     Own(Box<CheckEntry>),
     /// A rule.
-    Rule(RuleEntry),
+    Rule(Box<RuleEntry>),
 }
 
 impl Read for ServiceCheckEntry {
@@ -250,7 +250,8 @@ impl Read for ServiceCheckEntry {
             Kind::List(_) | Kind::Scalar { .. } => false,
         };
         if is_rule {
-            RuleEntry::read(cx, node).map(Self::Rule)
+            let rule = RuleEntry::read(cx, node);
+            rule.map(|rule| Self::Rule(Box::new(rule)))
         } else {
             let own = CheckEntry::read(cx, node);
             own.map(|own| Self::Own(Box::new(own)))

@@ -171,8 +171,8 @@ services:
 fn id(world: &World, host: &str, what: &str) -> CheckId {
     let is_it = |check: &Check| {
         let kind = format!("{:?}", check.method.thorough().kind);
-        let word = if what == "agent" { "Agent" } else { what };
-        check.target.ip().to_string() == host && kind.contains(word)
+        let wanted = if what == "agent" { "Agent" } else { what };
+        check.target.ip().to_string() == host && kind.contains(wanted)
     };
     let found = world.checks.iter().find(|(_, check)| is_it(check));
     *found.expect("the server has such a check").0
