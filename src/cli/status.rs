@@ -84,11 +84,12 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     let expiring = || {
         services.iter().find_map(|service| {
             let is_soon = |server: &&ServerStatus| {
-                let certificate = server.check.as_ref()?.certificate.as_ref()?;
-                Some(certificate.expires_soon)
+                let checks = server.check.iter();
+                let mut checks =
+                    checks.flat_map(|check| std::iter::once(check).chain(&check.parts));
+                checks.any(|check| check.certificate.as_ref().is_some_and(|c| c.expires_soon))
             };
-            let mut servers = service.servers.iter();
-            let server = servers.find(|server| is_soon(server).unwrap_or(false))?;
+            let server = service.servers.iter().find(is_soon)?;
             let text = format!("the certificate of {} expires soon", server.server);
             Some((Verdict::Warning, text))
         })
@@ -449,6 +450,27 @@ mod tests {
             "{}",
             text(&state)
         );
+    }
+
+    #[test]
+    fn a_certificate_that_expires_is_seen_in_a_rule_too() {
+        let mut state = status();
+        let servers = &mut state.services[0].servers;
+        servers.retain(|server| server.state == "up");
+        let check = servers[0].check.as_mut().unwrap();
+        let certificate = CertificateStatus {
+            verified: true,
+            expires_in_days: Some(3),
+            expires_soon: true,
+        };
+        let part = CheckStatus {
+            certificate: Some(certificate),
+            ..check.clone()
+        };
+        check.parts.push(part);
+        let (level, why) = verdict(&state);
+        assert_eq!(level, Verdict::Warning);
+        assert!(why.contains("expires soon"), "{why}");
     }
 
     #[test]
