@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -310,6 +311,13 @@ fn a_strict_check_refuses_what_ldirectord_does_not_know() {
         "{out}"
     );
     assert!(out.contains(":1:1"), "{out}");
+    let section = "virtual=192.0.2.1:80\n    service=http\n    checkpath=yes\n";
+    fs::write(file, section).unwrap();
+    assert_eq!(code(&["config", "check", file]), 0);
+    let (status, out, _) = directord(&["config", "check", "--strict-ldirectord", file]);
+    assert_eq!(status, 1);
+    assert!(out.contains("ldirectord does not know checkpath"), "{out}");
+    assert!(out.contains(":3:5"), "{out}");
     for example in files("ldirectord.cf.examples") {
         assert_eq!(
             code(&["config", "check", "--strict-ldirectord", &example]),
@@ -319,25 +327,32 @@ fn a_strict_check_refuses_what_ldirectord_does_not_know() {
     }
 }
 
-/// The text between fences of three backticks that holds virtual services.
-fn fenced(text: &str) -> impl Iterator<Item = &str> {
+/// The text between fences of three backticks that holds virtual services, with the name of
+/// a file of its format.
+fn fenced(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
     let blocks = text.split("\n```").skip(1).step_by(2);
     let bodies = blocks.filter_map(|block| block.split_once('\n').map(|(_, body)| body));
-    bodies.filter(|body| body.lines().any(|line| line.starts_with("virtual")))
+    bodies.filter_map(|body| {
+        let has = |beginning: &str| body.lines().any(|line| line.starts_with(beginning));
+        let formats = [("virtual", "example.cf"), ("services:", "example.yaml")];
+        let found = formats.into_iter().find(|(beginning, _)| has(beginning));
+        found.map(|(_, file)| (file, body))
+    })
 }
 
 #[test]
 fn examples_of_the_checks_page_are_accepted_without_a_warning() {
     let page = fs::read_to_string(root().join("docs/checks.md")).unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let mut seen = 0;
-    for example in fenced(&page) {
-        let file = directory.path().join("example.cf");
+    let mut seen = BTreeMap::new();
+    for (name, example) in fenced(&page) {
+        let file = directory.path().join(name);
         fs::write(&file, format!("{example}\n")).unwrap();
         let (status, out, _) = directord(&["config", "check", file.to_str().unwrap()]);
         assert_eq!(status, 0, "{example}\n{out}");
         assert!(out.ends_with("0 errors, 0 warnings\n"), "{example}\n{out}");
-        seen += 1;
+        *seen.entry(name).or_insert(0) += 1;
     }
-    assert!(seen >= 15, "{seen}");
+    assert!(seen["example.cf"] >= 15, "{seen:?}");
+    assert!(seen["example.yaml"] >= 1, "{seen:?}");
 }

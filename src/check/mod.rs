@@ -48,6 +48,7 @@ pub mod udp;
 mod connect;
 mod external;
 mod mask;
+mod path;
 mod ping;
 mod proxy;
 mod reply;
@@ -85,6 +86,7 @@ async fn carry_out(target: SocketAddr, probe: &Probe) -> Report {
         ProbeKind::Ldap(ldap) => ldap::run(route, ldap, probe.timeout).await,
         ProbeKind::Dns(dns) => dns::run(route, dns, probe.timeout).await,
         ProbeKind::Sql(sql) => sql::run(route, sql, probe.timeout).await,
+        ProbeKind::Path(path) => path::run(target, path, probe.timeout).await,
         ProbeKind::Radius(radius) => radius::run(route, radius, probe.timeout).await,
         ProbeKind::Sip(sip) => sip::run(route, sip, probe.timeout).await,
         ProbeKind::Redis(redis) => redis::run(route, redis, probe.timeout).await,

@@ -259,6 +259,13 @@ fn config_show(file: &Path, node: Option<&str>, format: ShowFormat) -> anyhow::R
 fn config_convert(file: &Path) -> anyhow::Result<Exit> {
     match load_or_complain(file) {
         Ok(loaded) => {
+            let mut services = loaded.config.services.iter();
+            if let Some(service) = services.find(|service| service.rule.is_some()) {
+                anyhow::bail!(
+                    "an ldirectord.cf has no words for the rule that checks {}",
+                    service.key
+                );
+            }
             print_out(&print::to_ldirectord_cf(&loaded.config))?;
             Ok(Exit::Success)
         }

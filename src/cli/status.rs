@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::failover;
 use crate::director::status::{
-    AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
+    AlertStatus, CertificateStatus, CheckStatus, ServerStatus, ServiceStatus, Status,
 };
 
 /// How bad a state is, in the numbers that monitoring systems expect.
@@ -84,11 +84,12 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     let expiring = || {
         services.iter().find_map(|service| {
             let is_soon = |server: &&ServerStatus| {
-                let certificate = server.check.as_ref()?.certificate.as_ref()?;
-                Some(certificate.expires_soon)
+                let checks = server.check.iter();
+                let mut checks =
+                    checks.flat_map(|check| std::iter::once(check).chain(&check.parts));
+                checks.any(|check| check.certificate.as_ref().is_some_and(|c| c.expires_soon))
             };
-            let mut servers = service.servers.iter();
-            let server = servers.find(|server| is_soon(server).unwrap_or(false))?;
+            let server = service.servers.iter().find(is_soon)?;
             let text = format!("the certificate of {} expires soon", server.server);
             Some((Verdict::Warning, text))
         })
@@ -161,6 +162,9 @@ pub(super) fn text(status: &Status) -> String {
         line(&mut out, format_args!("{}", service_line(service)));
         for server in &service.servers {
             line(&mut out, format_args!("{}", server_line(server, width)));
+            for part in server.check.iter().flat_map(|check| &check.parts) {
+                line(&mut out, format_args!("      {}", check_text(part)));
+            }
         }
     }
     out
@@ -242,13 +246,7 @@ fn server_line(server: &ServerStatus, width: usize) -> String {
         ));
     }
     if let Some(check) = &server.check {
-        text.push_str(&format!("  {}", check.what));
-        if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
-            text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
-        }
-    }
-    if let Some(certificate) = server.check.as_ref().and_then(|c| c.certificate.as_ref()) {
-        text.push_str(&certificate_words(certificate));
+        text.push_str(&format!("  {}", round_text(check)));
     }
     if let Some(reason) = &server.reason {
         text.push_str(&format!(": {reason}"));
@@ -272,6 +270,25 @@ fn certificate_words(certificate: &CertificateStatus) -> String {
         });
     }
     text
+}
+
+/// What is checked and how long ago, with what its certificate needs.
+fn round_text(check: &CheckStatus) -> String {
+    let mut text = check.what.clone();
+    if let (Some(latency), Some(ago)) = (check.latency_ms, check.last_seconds_ago) {
+        text.push_str(&format!(" {latency:.1} ms, {} ago", duration(ago)));
+    }
+    if let Some(certificate) = &check.certificate {
+        text.push_str(&certificate_words(certificate));
+    }
+    text
+}
+
+/// A check of a rule: `page  http 192.0.2.21:80 1.3 ms, 0.4s ago: up: HTTP 200`.
+fn check_text(check: &CheckStatus) -> String {
+    let name = check.name.as_deref().unwrap_or_default();
+    let result = check.last_result.as_deref().unwrap_or("no result yet");
+    format!("{name}  {}: {result}", round_text(check))
 }
 
 fn weight(server: &ServerStatus) -> String {
@@ -310,7 +327,7 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::director::status::{CheckStatus, FallbackStatus, MailTrouble};
+    use crate::director::status::{FallbackStatus, MailTrouble};
 
     fn status() -> Status {
         let server = |address: &str, state: &str, weight| ServerStatus {
@@ -334,6 +351,8 @@ mod tests {
                 latency_ms: Some(1.26),
                 last_result: None,
                 certificate: None,
+                name: None,
+                parts: Vec::new(),
             }),
             agent: None,
         };
@@ -412,6 +431,46 @@ mod tests {
             shown.contains("0.4s ago, certificate not verified: HTTP status"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn the_checks_of_a_rule_have_a_line_each() {
+        let mut state = status();
+        let check = state.services[0].servers[1].check.as_mut().unwrap();
+        let part = CheckStatus {
+            name: Some("page".to_owned()),
+            last_result: Some("connection refused".to_owned()),
+            ..check.clone()
+        };
+        check.parts.push(part);
+        assert!(
+            text(&state).ends_with(
+                "Found\n      page  http 192.0.2.122:80 1.3 ms, 0.4s ago: connection refused\n"
+            ),
+            "{}",
+            text(&state)
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_expires_is_seen_in_a_rule_too() {
+        let mut state = status();
+        let servers = &mut state.services[0].servers;
+        servers.retain(|server| server.state == "up");
+        let check = servers[0].check.as_mut().unwrap();
+        let certificate = CertificateStatus {
+            verified: true,
+            expires_in_days: Some(3),
+            expires_soon: true,
+        };
+        let part = CheckStatus {
+            certificate: Some(certificate),
+            ..check.clone()
+        };
+        check.parts.push(part);
+        let (level, why) = verdict(&state);
+        assert_eq!(level, Verdict::Warning);
+        assert!(why.contains("expires soon"), "{why}");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::http::HttpSettings;
 use super::names::{Endpoint, Port};
 use super::tls::TlsSettings;
 use crate::model::{
-    Check, Destination, DnsKind, Forwarding, HttpMethod, Pattern, Policy, Service, ServiceKey, Tls,
-    Transport, Way,
+    Check, Destination, DnsKind, Forwarding, HttpMethod, Pattern, Policy, Rule, Service,
+    ServiceKey, Tls, Transport, Way,
 };
 
 /// Line of the file that something comes from; 0 for a default. Two configurations
@@ -40,6 +40,8 @@ pub struct FileName {
 pub struct Config {
     /// Settings of the director as a whole, and defaults of its services.
     pub globals: Globals,
+    /// Checks with a name that rules refer to, in file order.
+    pub checks: Vec<Arc<NamedCheck>>,
     /// Virtual services in file order, no two with the same key.
     pub services: Vec<Arc<VirtualService>>,
 }
@@ -252,6 +254,10 @@ pub struct VirtualService {
     pub reals: Vec<RealServer>,
     /// How its real servers are checked.
     pub check: CheckSettings,
+    /// Several named checks instead, of which `check` then says nothing.
+    pub rule: Option<RuleSettings>,
+    /// Whether real servers must also take connections to the virtual address itself.
+    pub check_path: bool,
     /// Stands in when no real server is available.
     pub fallback: Option<Fallback>,
     /// Run with `start` or `stop`, `ADDRESS:PORT` and the protocol when the last real
@@ -315,6 +321,44 @@ pub enum RealCheck {
     Off,
     /// By this check.
     Probe(Arc<Check>),
+    /// By several.
+    Rule(Arc<RealRule>),
+}
+
+/// Several checks of one real server and what makes one verdict of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealRule {
+    /// The rule; its numbers are positions in `parts`.
+    pub rule: Arc<Rule>,
+    /// The checks.
+    pub parts: Vec<RulePart>,
+}
+
+/// A named check of one real server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulePart {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What is done.
+    pub check: Arc<Check>,
+}
+
+/// A rule over named checks, before it is applied to each real server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSettings {
+    /// The rule; its numbers are positions in `checks`.
+    pub rule: Arc<Rule>,
+    /// The checks, each once.
+    pub checks: Vec<Arc<NamedCheck>>,
+}
+
+/// A check that rules refer to by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedCheck {
+    /// Its name, without blanks and control characters.
+    pub name: Arc<str>,
+    /// How a real server is checked.
+    pub settings: CheckSettings,
 }
 
 /// The fallback server of one virtual service: weight 1, no thresholds.
@@ -556,12 +600,36 @@ impl RealServer {
     }
 }
 
+impl RealCheck {
+    /// The checks that are run, none for a server that is not checked.
+    pub fn checks(&self) -> impl Iterator<Item = &Arc<Check>> {
+        let (one, parts) = match self {
+            Self::Probe(check) => (Some(check), &[][..]),
+            Self::Rule(rule) => (None, &rule.parts[..]),
+            Self::Always | Self::Off => (None, &[][..]),
+        };
+        one.into_iter().chain(parts.iter().map(|part| &part.check))
+    }
+}
+
+impl RealRule {
+    /// The rule on one line: `all of a, b`.
+    pub fn describe(&self) -> String {
+        self.rule.describe(&|part| &self.parts[part].name)
+    }
+}
+
+impl RuleSettings {
+    /// The rule on one line: `all of a, b`.
+    pub fn describe(&self) -> String {
+        self.rule.describe(&|part| &self.checks[part].name)
+    }
+}
+
 impl VirtualService {
     /// Every check of its real servers, in file order.
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
-        self.reals.iter().filter_map(|real| match &real.check {
-            RealCheck::Probe(check) => Some(&**check),
-            RealCheck::Always | RealCheck::Off => None,
-        })
+        let checks = self.reals.iter().flat_map(|real| real.check.checks());
+        checks.map(|check| &**check)
     }
 }

@@ -30,8 +30,8 @@ mod tls;
 pub use diagnostic::{Diagnostic, Rejected, Severity, render};
 pub use effective::{
     CheckSettings, CheckType, Command, Config, Exchange, Fallback, FileName, GlobalFallback,
-    Globals, Line, Log, LogTarget, Mail, Phase, Phases, RealCheck, RealServer, ServiceType,
-    VirtualService,
+    Globals, Line, Log, LogTarget, Mail, NamedCheck, Phase, Phases, RealCheck, RealRule,
+    RealServer, RulePart, RuleSettings, ServiceType, VirtualService,
 };
 pub use http::HttpSettings;
 pub use names::{Answer, Endpoint, Host, Name, Names, Port};

@@ -1,14 +1,15 @@
 //! A configuration as an `ldirectord.cf` that reads back as the same configuration.
 //!
 //! Global settings are all written out; a section has what differs from them. Names stay
-//! names. Passwords and secrets are in the text: it is a configuration, not a display.
+//! names. A rule over several checks has no words in this format: it is printed as remarks.
+//! Passwords and secrets are in the text: it is a configuration, not a display.
 
 use std::fmt::{self, Display};
 use std::time::Duration;
 
 use super::effective::{
     CheckSettings, Config, Fallback, GlobalFallback, Globals, Mail, Phases, RealServer,
-    VirtualService, WrittenStep,
+    RuleSettings, VirtualService, WrittenStep,
 };
 use super::ldirectord::reads_back;
 use crate::model::{
@@ -252,7 +253,17 @@ fn section(text: &mut Text, service: &VirtualService, globals: &Globals) {
             quoted_once("fallbackcommand", &command.text, true),
         );
     }
-    check(text, &service.check, globals);
+    match &service.rule {
+        Some(settings) => {
+            rule(text, settings, globals);
+            agent(text, &service.check);
+        }
+        None => check(text, &service.check, globals),
+    }
+    if service.check_path {
+        // ldirectord does not know the word.
+        text.local("checkpath", YesNo(true));
+    }
     kernel(text, service);
     if service.quiescent != globals.quiescent {
         text.local("quiescent", YesNo(service.quiescent));
@@ -330,12 +341,7 @@ fn check(text: &mut Text, check: &CheckSettings, globals: &Globals) {
     if let Some(port) = check.port {
         text.local("checkport", port);
     }
-    if let Some(agent) = check.agent {
-        text.local("agentcheck", agent.port);
-        if agent.interval != check.interval {
-            text.local("agentinterval", agent.interval.as_secs());
-        }
-    }
+    agent(text, check);
     if check.request != "/" {
         text.local("request", Quoted(check.written_request()));
     }
@@ -396,6 +402,27 @@ fn way(text: &mut Text, way: &Way) {
     }
     if let Some(proxy) = way.proxy {
         text.local("proxyprotocol", proxy.number());
+    }
+}
+
+fn agent(text: &mut Text, check: &CheckSettings) {
+    if let Some(agent) = check.agent {
+        text.local("agentcheck", agent.port);
+        if agent.interval != check.interval {
+            text.local("agentinterval", agent.interval.as_secs());
+        }
+    }
+}
+
+/// Remarks that name the rule and all that its checks do.
+fn rule(text: &mut Text, settings: &RuleSettings, globals: &Globals) {
+    text.local("# check", settings.describe());
+    for named in &settings.checks {
+        let mut own = Text::default();
+        check(&mut own, &named.settings, globals);
+        for line in own.0.lines() {
+            text.local(&format!("# check {}", named.name), line.trim_start());
+        }
     }
 }
 

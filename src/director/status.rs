@@ -142,9 +142,12 @@ pub struct ServerStatus {
 /// A check's last round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckStatus {
-    /// What is checked: `http 192.0.2.21:80`.
+    /// What is checked: `http 192.0.2.21:80`; of several checks their rule, `all of a, b`.
     pub what: String,
-    /// Rounds so far.
+    /// What the rule calls it, if it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Rounds so far; 0 of a rule, like the other figures of a round.
     pub rounds: u64,
     /// Seconds since the last round ended; `None` before the first.
     pub last_seconds_ago: Option<f64>,
@@ -155,6 +158,9 @@ pub struct CheckStatus {
     /// The server's certificate, with checks over TLS that have got so far.
     #[serde(default)]
     pub certificate: Option<CertificateStatus>,
+    /// The checks of a rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<CheckStatus>,
 }
 
 /// The certificate of a real server.

@@ -26,6 +26,8 @@
 //! What follows from the standings of all servers of a service together is in [`weigh()`]; what
 //! a server's past adds to its standing in [`Damper`], [`Climb`] and [`ResponseTime`].
 
+pub mod rule;
+
 use std::time::Instant;
 
 use crate::model::{Advice, Availability, Mode, Outcome, Reason, Verdict};

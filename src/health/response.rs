@@ -1,10 +1,11 @@
 //! Weight from the response time, relative to the fastest server of the service. Pure.
 //!
 //! `share = 100 % × (fastest + 10 ms) / (own + 10 ms)`, where both times are smoothed over
-//! about the last eight rounds; rounded to tens, at least 10 %. The 10 ms keep differences
+//! about the last eight rounds of each check, and the slowest check of a server counts; rounded to tens, at least 10 %. The 10 ms keep differences
 //! that no client notices from counting. A share stays until the formula has left it by 10
 //! points or more, so that one that lies between two tens does not swing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Time added to both sides of the ratio.
@@ -16,35 +17,38 @@ const PART: f64 = 0.25;
 /// Distance at which a share is left.
 const HYSTERESIS: f64 = 10.0;
 
-/// Smoothed response time of a server, with the share that follows from it.
-#[derive(Debug, Clone, Copy)]
+/// Smoothed response times of a server's checks, with the share that follows from them.
+#[derive(Debug, Clone)]
 pub struct ResponseTime {
-    seconds: Option<f64>,
+    /// By the number of the check.
+    seconds: BTreeMap<usize, f64>,
     share: u8,
 }
 
 impl Default for ResponseTime {
     fn default() -> Self {
         Self {
-            seconds: None,
+            seconds: BTreeMap::new(),
             share: 100,
         }
     }
 }
 
 impl ResponseTime {
-    /// A passed check took this long.
-    pub fn note(&mut self, latency: Duration) {
+    /// The check with this number passed and took this long.
+    pub fn note(&mut self, check: usize, latency: Duration) {
         let new = latency.as_secs_f64();
-        self.seconds = Some(match self.seconds {
-            None => new,
-            Some(known) => known + PART * (new - known),
-        });
+        let known = self.seconds.entry(check).or_insert(new);
+        *known += PART * (new - *known);
     }
 
-    /// The smoothed time; `None` before the first.
+    /// The smoothed time of the slowest check; `None` before the first.
     pub fn smoothed(&self) -> Option<Duration> {
-        self.seconds.map(Duration::from_secs_f64)
+        self.slowest().map(Duration::from_secs_f64)
+    }
+
+    fn slowest(&self) -> Option<f64> {
+        self.seconds.values().copied().reduce(f64::max)
     }
 
     /// Percentage of the weight, 10 to 100.
@@ -54,7 +58,7 @@ impl ResponseTime {
 
     /// Takes a new share, given the smoothed time of the fastest server. Whether it changed.
     pub fn compare(&mut self, fastest: Duration) -> bool {
-        let Some(own) = self.seconds else {
+        let Some(own) = self.slowest() else {
             return false;
         };
         let raw = 100.0 * (fastest.as_secs_f64() + SLACK) / (own + SLACK);
@@ -80,7 +84,7 @@ mod tests {
 
     fn share(own: u64, fastest: u64) -> u8 {
         let mut time = ResponseTime::default();
-        time.note(ms(own));
+        time.note(0, ms(own));
         time.compare(ms(fastest));
         time.share()
     }
@@ -99,14 +103,24 @@ mod tests {
     #[test]
     fn one_slow_answer_moves_little_and_many_move_all_the_way() {
         let mut time = ResponseTime::default();
-        time.note(ms(20));
-        time.note(ms(40));
+        time.note(0, ms(20));
+        time.note(0, ms(40));
         assert_eq!(time.smoothed(), Some(ms(25)));
         for _ in 0..40 {
-            time.note(ms(45));
+            time.note(0, ms(45));
         }
         assert!(time.compare(ms(20)));
         assert_eq!(time.share(), 50);
+    }
+
+    #[test]
+    fn the_slowest_of_several_checks_counts() {
+        let mut time = ResponseTime::default();
+        for _ in 0..10 {
+            time.note(0, ms(45));
+            time.note(1, ms(1));
+        }
+        assert_eq!(time.smoothed(), Some(ms(45)));
     }
 
     #[test]
@@ -114,7 +128,7 @@ mod tests {
         let mut time = ResponseTime::default();
         let changes = (0..1000).filter(|n| {
             // Shares of 54 and 56 in turns.
-            time.seconds = Some(if n % 2 == 0 { 0.0456 } else { 0.0436 });
+            time.seconds = BTreeMap::from([(0, if n % 2 == 0 { 0.0456 } else { 0.0436 })]);
             time.compare(ms(20))
         });
         assert_eq!(changes.count(), 1);
@@ -127,7 +141,7 @@ mod tests {
         ) {
             let mut time = ResponseTime::default();
             for (own, fastest) in times {
-                time.note(Duration::from_micros(own));
+                time.note(0, Duration::from_micros(own));
                 time.compare(Duration::from_micros(fastest));
                 prop_assert!((10..=100).contains(&time.share()) && time.share() % 10 == 0);
             }

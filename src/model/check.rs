@@ -127,6 +127,8 @@ pub enum ProbeKind {
     Udp(UdpProbe),
     /// An agent says what it advises.
     Agent,
+    /// A connection to the virtual address is taken.
+    Path(PathProbe),
 }
 
 impl ProbeKind {
@@ -174,6 +176,7 @@ impl ProbeKind {
             Self::Grpc(_) => "grpc",
             Self::Udp(_) => "udp",
             Self::Agent => "agent",
+            Self::Path(_) => "path",
         }
     }
 
@@ -196,6 +199,35 @@ pub struct SimpleTcpProbe {
     pub send: Vec<u8>,
     /// Searched in each line of the answer; `None` is content with any line.
     pub receive: Option<Pattern>,
+}
+
+/// A TCP connection to the virtual address, delivered to one real server as the kernel's
+/// load balancer does it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathProbe {
+    /// Virtual address and port, of the real server's family.
+    pub service: SocketAddr,
+    /// How it gets there.
+    pub delivery: Delivery,
+}
+
+/// How packets to a virtual address reach a real server that has the address too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Delivery {
+    /// In frames to its Ethernet address (direct routing).
+    Direct,
+    /// In packets to its own address (tunnelling).
+    Tunnel,
+}
+
+impl Delivery {
+    /// Lower-case word for listings and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Tunnel => "tunnel",
+        }
+    }
 }
 
 /// How an external program is started.

@@ -13,6 +13,7 @@ mod operation;
 pub mod pair;
 mod policy;
 mod protocol;
+mod rule;
 mod service;
 mod sync;
 mod table;
@@ -23,8 +24,8 @@ mod way;
 pub use address::{Family, Netmask, PortAddress};
 pub use availability::Availability;
 pub use check::{
-    Check, ExternalProbe, Fault, Interpreter, Method, Outcome, Pattern, Phases, Probe, ProbeKind,
-    Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
+    Check, Delivery, ExternalProbe, Fault, Interpreter, Method, Outcome, PathProbe, Pattern,
+    Phases, Probe, ProbeKind, Reason, Report, Said, Side, SimpleTcpProbe, is_printable,
 };
 pub use destination::{Checksum, Destination, DestinationKey, Forwarding, Tunnel};
 pub use http::{
@@ -38,6 +39,7 @@ pub use protocol::{
     Database, DnsProbe, FtpProbe, ImapProbe, LdapProbe, Login, PopProbe, RadiusProbe, Secret,
     SipProbe, SmtpProbe, SqlProbe, Transport,
 };
+pub use rule::Rule;
 pub use service::{
     Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, UnknownScheduler,
 };

@@ -205,3 +205,44 @@ fn the_look_up_of_a_name_is_a_phase() {
     assert!(values[0]["phases"]["name_ms"].is_number(), "{json}");
     assert!(values[1]["name"].is_null() && values[1]["phases"]["name_ms"].is_null());
 }
+
+#[test]
+fn the_dialogue_of_each_check_of_a_rule_is_shown_without_secrets() {
+    let mailbox = scripted(&[
+        b"+OK ready\r\n",
+        b"+OK\r\n",
+        b"-ERR Mark3d-S3cret is no password\r\n",
+    ]);
+    let greeter = scripted(&[b"", b"+PONG\r\n"]);
+    let (mailbox_port, port) = (mailbox.port(), greeter.port());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rules.yaml");
+    let rules = format!(
+        "checks:
+  mail: {{ service: pop, port: {mailbox_port}, login: monitor, password: {SECRET} }}
+  pong: {{ service: simpletcp, port: {port}, request: PING, receive: PONG }}
+services:
+- service: tcp:192.0.2.1:80
+  check: {{ any: [ mail, pong ] }}
+  reals: [ {{ host: 127.0.0.1, port: 80, forwarding: masq }} ]
+"
+    );
+    std::fs::write(&path, rules).unwrap();
+    let path = path.to_str().unwrap();
+    let (status, text, _) = directord(&["check", path]);
+    assert_eq!(status, 0, "{text}");
+    let (_, json, _) = directord(&["check", "--json", path]);
+    for output in [&text, &json] {
+        assert!(!output.contains(SECRET), "{output}");
+    }
+    let (first, second) = text.split_once("  pong: UP simpletcp").unwrap();
+    assert!(first.contains("  mail: DOWN pop"), "{text}");
+    assert!(first.contains("    > PASS ***\n"), "{text}");
+    assert!(second.contains("    < +PONG\n"), "{text}");
+    let values: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let parts = values[0]["parts"].as_array().unwrap();
+    assert_eq!(parts[0]["dialogue"][0]["by"], "server");
+    assert_eq!(parts[0]["dialogue"][0]["text"], "+OK ready\\r\\n");
+    assert_eq!(parts[1]["dialogue"][0]["text"], "PING");
+    assert!(parts[1]["phases"]["total_ms"].is_number());
+}

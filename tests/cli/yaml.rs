@@ -101,3 +101,57 @@ fn the_schema_is_printed() {
     assert_eq!(schema["title"], "directord.yaml");
     golden("yaml/schema.json", &out);
 }
+
+#[test]
+fn every_check_of_a_rule_is_shown() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed_port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rules.yaml");
+    let file = path.to_str().unwrap();
+    let write = |rule: &str| {
+        let text = format!(
+            "checks:
+  open: {{ type: connect, port: {port} }}
+  shut: {{ type: connect, port: {closed_port} }}
+services:
+- service: tcp:192.0.2.100:80
+  check: {{ {rule}: [ open, shut ] }}
+  reals: [ {{ host: 127.0.0.1, port: 80, forwarding: masq }} ]
+"
+        );
+        std::fs::write(&path, text).unwrap();
+    };
+    write("any");
+    assert_eq!(code(&["check", file]), 0);
+    write("all");
+    let (code, text, _) = directord(&["check", file]);
+    assert_eq!(code, 1);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("    "))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "tcp:192.0.2.100:80 127.0.0.1:80: DOWN all of open, shut: \
+             2 of 2 needed, up: open; down: shut (connection refused)",
+            &format!("  open: UP connect 127.0.0.1:{port}: connected"),
+            &format!("  shut: DOWN connect 127.0.0.1:{closed_port}: connection refused"),
+        ]
+    );
+    let (_, json, _) = directord(&["check", "--json", file]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["state"], "down");
+    assert_eq!(json[0]["parts"][0]["state"], "up");
+    assert_eq!(json[0]["parts"][1]["name"], "shut");
+    let (code, out, err) = directord(&["config", "convert", file]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.contains("no words for the rule that checks tcp:192.0.2.100:80"),
+        "{err}"
+    );
+}

@@ -116,6 +116,8 @@ fn server(name: &str, state: &str, kernel: Option<u32>, reason: Option<&str>) ->
             last_seconds_ago: Some(1.5),
             latency_ms: Some(2.25),
             last_result: Some("up: 200".to_owned()),
+            name: None,
+            parts: Vec::new(),
             certificate: None,
         }),
         agent: None,

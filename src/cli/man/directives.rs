@@ -234,6 +234,11 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
         "How often the agent is asked; checkinterval when missing.",
     ),
     (
+        "checkpath",
+        "yes|no",
+        "Each real server must also take a TCP connection to the virtual address itself, delivered as the kernel does it (gate and ipip). Default no.",
+    ),
+    (
         "request",
         "\"TEXT\"",
         "What is asked for: a path or URL, a name, a query, bytes.",

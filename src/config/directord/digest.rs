@@ -159,6 +159,7 @@ fn shared(config: &Config) -> Config {
     });
     Config {
         globals,
+        checks: config.checks.clone(),
         services: services.collect(),
     }
 }

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema};
 use super::collection::{List, Named, OneOrMore};
 use super::node::{Kind, Node};
 use super::read::{Optional, Read, Slot, mapping};
-use super::services::{GlobalsEntry, ServicesEntry};
+use super::services::{ChecksEntry, GlobalsEntry, ServicesEntry};
 use super::time::Time;
 use super::value::{
     AbsolutePath, Address, HttpUrl, Interface, Name, Number, Prefixed, Socket, Text,
@@ -46,6 +46,8 @@ mapping! {
         services: Slot<ServicesEntry>,
         /// Settings of the director and defaults, with services that are written here.
         globals: Optional<GlobalsEntry>,
+        /// Checks that rules refer to by their names, with services that are written here.
+        checks: Optional<ChecksEntry>,
         /// File of the shared keys; /etc/directord/key when missing.
         key_file: Optional<AbsolutePath>,
         /// The two directors, by name.

@@ -239,11 +239,15 @@ fn services_of(cx: &mut Context<'_>, file: &Top, path: &str) -> ServicesOf {
                 )
                 .help(format!("write these settings into {name}"));
             }
+            if let Some(checks) = file.checks.given() {
+                cx.error(checks.span, "checks go with services that are written here")
+                    .help("an ldirectord.cf has no words for rules: write its services here");
+            }
             let value = Some(beside(path, name));
             (Some(Marked { value, span }), None)
         }
         ServicesEntry::Here(list) => {
-            let parsed = services::lower(cx, file.globals.given(), list);
+            let parsed = services::lower(cx, file.globals.given(), file.checks.given(), list);
             let value = None;
             (Some(Marked { value, span }), Some(Box::new(parsed)))
         }

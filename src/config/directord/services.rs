@@ -2,6 +2,7 @@
 //! [`crate::config::ldirectord`], which makes of them what it makes of an `ldirectord.cf`.
 
 pub(super) mod keys;
+mod rule;
 
 use super::collection::List;
 use super::read::{Marked, OptionalKey as _};
@@ -11,18 +12,32 @@ use crate::config::ldirectord::builder::{Builder, Extras, Server, Written};
 use crate::config::source::{Context, Span};
 use crate::model::Family;
 
-use keys::{CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceEntry, TlsEntry};
-pub(super) use keys::{GlobalsEntry, ServicesEntry};
+use keys::{
+    CheckEntry, FallbackEntry, MailEntry, RealEntry, ServiceCheckEntry, ServiceEntry, TlsEntry,
+};
+pub(super) use keys::{ChecksEntry, GlobalsEntry, ServicesEntry};
 
 /// The services of a file, to be resolved.
 pub(super) fn lower<const MAX: usize>(
     cx: &mut Context<'_>,
     globals: Option<&Marked<GlobalsEntry>>,
+    checks: Option<&Marked<ChecksEntry>>,
     services: &List<ServiceEntry, 0, MAX>,
 ) -> Parsed {
     let mut builder = Builder::default();
     if let Some(globals) = globals {
         set_globals(&mut builder, cx, &globals.value);
+    }
+    for (name, check) in checks.into_iter().flat_map(|checks| checks.value.given()) {
+        builder.named_check(Written {
+            text: &name.value,
+            span: name.span,
+        });
+        let mut set = Setter {
+            builder: &mut builder,
+            cx: &mut *cx,
+        };
+        set_check(&mut set, &check.value);
     }
     for entry in services.given() {
         let Some(name) = entry.value.service.given() else {
@@ -242,9 +257,18 @@ fn set_service(builder: &mut Builder, cx: &mut Context<'_>, entry: &ServiceEntry
     set.text("servicename", entry.service_name.given());
     set.text("comment", entry.comment.given());
     set.mail(entry.mail.given());
-    if let Some(check) = entry.check.value() {
-        set_check(&mut set, check);
+    match entry.check.given() {
+        Some(Marked {
+            value: ServiceCheckEntry::Own(check),
+            ..
+        }) => set_check(&mut set, check),
+        Some(Marked {
+            value: ServiceCheckEntry::Rule(rule),
+            span,
+        }) => rule::set(&mut set, rule, *span),
+        None => {}
     }
+    set.switch("checkpath", entry.check_path.given());
     let reals = entry.reals.value().into_iter().flat_map(List::given);
     for real in reals {
         set_real(&mut set, &real.value);

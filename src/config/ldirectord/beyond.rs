@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::escape::unescape;
-use super::lower::is_udp;
+use super::lower::{Problem, Target, is_udp};
 use super::options::set;
 use super::section::{Patterns, SectionOptions};
 use super::value::Value;
@@ -30,12 +30,12 @@ pub(super) struct Beyond {
 }
 
 impl Beyond {
-    /// Takes a directive; `false` when it is none of these.
+    /// Takes a directive; `false` when it is none of these. `family` is that of the service.
     pub(super) fn read(
         &mut self,
         cx: &mut Context<'_>,
         value: &Value<'_>,
-        family: Family,
+        family: Option<Family>,
         patterns: &mut Patterns,
     ) -> bool {
         let span = value.whole;
@@ -243,6 +243,27 @@ fn refuse_way(cx: &mut Context<'_>, beyond: &Beyond, speaks: Speaks, has_agent: 
     }
 }
 
+/// Whether a check that belongs to no service fits a real server of one.
+pub(super) fn fits(settings: &CheckSettings, target: &Target<'_>) -> Result<(), Problem> {
+    let Some(way) = settings.way.as_deref() else {
+        return Ok(());
+    };
+    let family = Family::of(target.address);
+    if let Some(source) = way.source.filter(|source| Family::of(*source) != family) {
+        return Err(Problem {
+            message: format!("its source {source} is not an {family} address"),
+            help: "give services of the other family a check of their own",
+        });
+    }
+    if way.proxy.is_some() && speaks(settings, target.key) != Speaks::Tcp {
+        return Err(Problem {
+            message: "proxyprotocol goes with checks over TCP only".to_owned(),
+            help: "give services over UDP a check of their own",
+        });
+    }
+    Ok(())
+}
+
 fn refuse_dialogue(cx: &mut Context<'_>, options: &SectionOptions) {
     if options.beyond.steps.is_empty()
         && let Some((_, span)) = options.service
@@ -270,20 +291,23 @@ fn refuse_payload(cx: &mut Context<'_>, options: &SectionOptions) {
     }
 }
 
-fn read_source(cx: &mut Context<'_>, value: &Value<'_>, family: Family) -> Option<IpAddr> {
+fn read_source(cx: &mut Context<'_>, value: &Value<'_>, family: Option<Family>) -> Option<IpAddr> {
     let bare = value.text.trim_start_matches('[').trim_end_matches(']');
-    let wrong = match bare.parse::<IpAddr>() {
-        Ok(address) if Family::of(address) != family => {
+    let wrong = match (bare.parse::<IpAddr>(), family) {
+        (Ok(address), Some(family)) if Family::of(address) != family => {
             format!("checksource {address} is not an {family} address, as the service is")
         }
-        Ok(address) if address.is_unspecified() || address.is_multicast() => {
+        (Ok(address), _) if address.is_unspecified() || address.is_multicast() => {
             format!("checksource {address} is no address of a host")
         }
-        Ok(address) => return Some(address),
-        Err(_) => format!("checksource {} is no address", quoted(value.text)),
+        (Ok(address), _) => return Some(address),
+        (Err(_), _) => format!("checksource {} is no address", quoted(value.text)),
     };
-    cx.error(value.or_whole(), wrong)
-        .help(format!("write an {family} address of this host"));
+    let help = match family {
+        Some(family) => format!("write an {family} address of this host"),
+        None => "write an address of this host".to_owned(),
+    };
+    cx.error(value.or_whole(), wrong).help(help);
     None
 }
 

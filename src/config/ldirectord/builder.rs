@@ -9,8 +9,10 @@ use super::address::{RawFallback, VirtualAddress, method_help, read_host, read_m
 use super::global::GlobalOptions;
 use super::options::Shared;
 use super::real::{Options, RawReal};
+use super::rule::RawRule;
 use super::section::{Patterns, ProtocolWord, Section};
 use super::value::Value;
+use crate::config::effective::CheckType;
 use crate::config::names::{Endpoint, Host, Port};
 use crate::config::source::{Context, Report, Source, Span, quoted};
 use crate::model::{Family, Forwarding};
@@ -60,6 +62,23 @@ impl Builder {
         section.options.protocol = protocol.map(|protocol| (protocol, name.span));
         self.sections.push(section);
         true
+    }
+
+    /// Begins a named check, to be used in rules. Settings of checks that follow are its own.
+    /// To be done before the first service.
+    pub(in crate::config) fn named_check(&mut self, name: Written<'_>) {
+        let mut section = Section::new(Family::V4, None, name.span);
+        section.check_name = Some(name.text.to_owned());
+        self.sections.push(section);
+    }
+
+    /// Checks the service at hand by a rule.
+    pub(in crate::config) fn rule(&mut self, rule: RawRule) {
+        if let Some(section) = self.sections.last_mut() {
+            section.rule = Some(rule);
+            // Its own settings check nothing.
+            section.options.check_type = Some(CheckType::On);
+        }
     }
 
     /// Sets a directive of the service at hand, or a global one before the first service.

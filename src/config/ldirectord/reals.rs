@@ -3,11 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::lower::{self, Target};
+use super::path;
 use super::protocol;
 use super::real::RawReal;
+use super::rule;
 use super::section::Section;
 use super::service::Resolver;
-use crate::config::effective::{CheckSettings, Exchange, Line, RealCheck, RealServer};
+use crate::config::effective::{
+    CheckSettings, Exchange, Line, RealCheck, RealServer, RuleSettings,
+};
 use crate::config::names::{Endpoint, Host};
 use crate::model::{Destination, DestinationKey, Family, Pattern, ServiceKey};
 
@@ -24,8 +28,10 @@ impl Resolver<'_> {
         section: &Section,
         key: &ServiceKey,
         settings: &CheckSettings,
+        rule: Option<&RuleSettings>,
     ) -> Vec<RealServer> {
         self.destinations.clear();
+        let path = self.path(section, key, settings);
         let mut noted = Noted::default();
         let mut reals = Vec::with_capacity(section.reals.len());
         for raw in &section.reals {
@@ -33,6 +39,9 @@ impl Resolver<'_> {
                 continue;
             };
             self.note_ports(&mut noted, raw, key, settings, port);
+            for named in rule.into_iter().flat_map(|rule| &rule.checks) {
+                self.note_ports(&mut noted, raw, key, &named.settings, port);
+            }
             let exchange = raw.options.exchange.as_deref().map(|(request, receive)| {
                 Box::new(Exchange {
                     request: request.clone(),
@@ -46,7 +55,15 @@ impl Resolver<'_> {
                     port,
                     exchange: exchange.as_deref(),
                 };
-                let check = match lower::check(settings, &target, self.names) {
+                let check = match rule {
+                    Some(rule) => rule::check(rule, &target, self.names),
+                    None => lower::check(settings, &target, self.names),
+                };
+                let check = check.and_then(|check| match path {
+                    Some(path) => path::with_path(check, path, raw.forwarding, &target, settings),
+                    None => Ok(check),
+                });
+                let check = match check {
                     Ok(check) => check,
                     Err(problem) => {
                         self.cx.error(raw.span, problem.message).help(problem.help);
@@ -201,11 +218,12 @@ impl Resolver<'_> {
 
     /// Says, once for a service, what its check lacks or does not use.
     fn note_probe(&mut self, noted: &mut Noted, raw: &RawReal, check: &RealCheck) {
-        if let RealCheck::Probe(check) = check
-            && let Some((note, help)) = protocol::note(&check.method.thorough().kind)
-            && !std::mem::replace(&mut noted.probe, true)
-        {
-            self.cx.warning(raw.span, note).help(help);
+        for check in check.checks() {
+            if let Some((note, help)) = protocol::note(&check.method.thorough().kind)
+                && !std::mem::replace(&mut noted.probe, true)
+            {
+                self.cx.warning(raw.span, note).help(help);
+            }
         }
     }
 

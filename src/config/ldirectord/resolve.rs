@@ -56,8 +56,13 @@ impl Parsed {
         let mut resolver = Resolver::new(cx, names, &globals, fallbacks);
         let mut services = Vec::with_capacity(sections.len());
         for section in sections {
+            if let Some(name) = &section.check_name {
+                resolver.named_check(&section, name);
+                continue;
+            }
             services.extend(resolver.section(&section).map(Arc::new));
         }
+        let checks = resolver.finish_checks();
         drop(resolver);
         let has_errors = self.report.has_errors();
         let diagnostics = self.report.finish();
@@ -65,7 +70,11 @@ impl Parsed {
             return Err(Rejected(diagnostics));
         }
         Ok(Accepted {
-            config: Config { globals, services },
+            config: Config {
+                globals,
+                checks,
+                services,
+            },
             warnings: diagnostics,
         })
     }

@@ -10,6 +10,7 @@ use super::beyond::Beyond;
 use super::http::HttpOptions;
 use super::options::{COUNT_MAX, SECONDS_MAX, Seen, Shared, set};
 use super::real::{RawReal, read_real};
+use super::rule::RawRule;
 use super::tls::TlsOptions;
 use super::value::{Value, enclosed};
 use crate::config::diagnostic::Step;
@@ -33,6 +34,10 @@ pub(super) struct Section {
     pub(super) options: SectionOptions,
     pub(super) fallback: Option<RawFallback>,
     pub(super) reals: Vec<RawReal>,
+    /// It is no service but the check of this name.
+    pub(super) check_name: Option<String>,
+    /// Several named checks instead of one of its own.
+    pub(super) rule: Option<RawRule>,
     /// Directives that ldirectord looks into when the section ends.
     later: Vec<Span>,
 }
@@ -56,6 +61,7 @@ pub(super) struct SectionOptions {
     pub(super) agent_port: Option<u16>,
     /// In seconds, with the place.
     pub(super) agent_interval: Option<(u32, Span)>,
+    pub(super) check_path: Option<(bool, Span)>,
     pub(super) request: Option<(String, Span)>,
     pub(super) receive: Option<(Pattern, Span)>,
     pub(super) http_method: Option<(HttpMethod, Span)>,
@@ -98,6 +104,8 @@ impl Section {
             options: SectionOptions::default(),
             fallback: None,
             reals: Vec::new(),
+            check_name: None,
+            rule: None,
             later: Vec::new(),
         }
     }
@@ -126,10 +134,12 @@ impl Section {
             _ => {}
         }
         self.options.seen.note(cx, value);
+        // A named check may be used by services of either family.
+        let family = self.check_name.is_none().then_some(self.family);
         self.options.shared.read(cx, value)
             || self.options.read_check(cx, value, patterns)
             || self.options.read_service(cx, value, self.family)
-            || self.options.beyond.read(cx, value, self.family, patterns)
+            || self.options.beyond.read(cx, value, family, patterns)
     }
 
     /// Ends the section at a line: now addresses are looked at, the fallback's first.
@@ -199,6 +209,10 @@ impl SectionOptions {
             "checkcommand" => {
                 let read = value.optional_quotes(cx, "invalid check command");
                 set(&mut self.check_command, read.map(|read| (read, value.span)));
+            }
+            "checkpath" => {
+                let read = value.yes_no(cx);
+                set(&mut self.check_path, read.map(|read| (read, value.whole)));
             }
             "checkport" => set(&mut self.check_port, read_check_port(cx, value)),
             "agentcheck" => set(&mut self.agent_port, read_agent_port(cx, value)),

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::address::{RawFallback, VirtualAddress};
 use super::demands;
 use super::resolve::{ResolvedFallback, fallback, fallback_address};
+use super::rule::NamedChecks;
 use super::seconds;
 use super::section::{ProtocolWord, Section};
 use super::{beyond, lower};
@@ -32,6 +33,7 @@ pub(super) struct Resolver<'a> {
     pub(super) destinations: HashSet<DestinationKey>,
     /// Real servers so far.
     pub(super) reals: usize,
+    pub(super) checks: NamedChecks,
 }
 
 impl<'a> Resolver<'a> {
@@ -50,6 +52,7 @@ impl<'a> Resolver<'a> {
             lines: HashMap::new(),
             destinations: HashSet::new(),
             reals: 0,
+            checks: NamedChecks::default(),
         }
     }
 
@@ -74,7 +77,8 @@ impl<'a> Resolver<'a> {
         let service = self.service(section, &key);
         let check = self.check_settings(section, &key);
         self.cx.report.at_end = Some((section.end, Step::Reals));
-        let reals = self.reals(section, &key, &check);
+        let rule = self.rule(section);
+        let reals = self.reals(section, &key, &check, rule.as_ref());
         self.cx.report.at_end = Some((section.end, Step::Duplicate));
         self.note_duplicate(section, &key);
         self.cx.report.at_end = None;
@@ -102,6 +106,8 @@ impl<'a> Resolver<'a> {
             service: service?,
             reals,
             check,
+            rule,
+            check_path: section.options.check_path.is_some_and(|(on, _)| on),
             fallback,
         })
     }
@@ -281,7 +287,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The check settings, ldirectord's defaults filled in.
-    fn check_settings(&mut self, section: &Section, key: &ServiceKey) -> CheckSettings {
+    pub(super) fn check_settings(&mut self, section: &Section, key: &ServiceKey) -> CheckSettings {
         let options = &section.options;
         let shared = &options.shared;
         let globals = self.globals;

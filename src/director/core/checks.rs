@@ -1,9 +1,11 @@
 //! Which checks run, and who depends on them.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::config::RealRule;
+use crate::health::rule::Part;
 use crate::model::{Check, ServiceKey};
 
 use super::super::lane::{CheckResult, Watch};
@@ -37,6 +39,7 @@ pub(super) struct Checks {
 
 #[derive(Debug, Default)]
 struct Running {
+    interval: Duration,
     dependants: Vec<Dependant>,
     last: Option<CheckResult>,
     watch: Watch,
@@ -61,7 +64,9 @@ impl Checks {
                 replaced.started.push((id, Arc::clone(&check)));
                 id
             });
-            self.running.entry(id).or_default().dependants = dependants;
+            let running = self.running.entry(id).or_default();
+            running.interval = check.interval;
+            running.dependants = dependants;
             self.ids.insert(check, id);
         }
         for id in before.into_values() {
@@ -93,16 +98,15 @@ impl Checks {
         (before != watch).then_some(watch)
     }
 
-    /// A running check, or all of them, with who depends on it.
-    pub(super) fn dependants(
-        &self,
-        only: Option<CheckId>,
-    ) -> impl Iterator<Item = (CheckId, &[Dependant])> {
-        let range = only.map_or((Bound::Unbounded, Bound::Unbounded), |id| {
-            (Bound::Included(id), Bound::Included(id))
-        });
-        let running = self.running.range(range);
-        running.map(|(id, running)| (*id, running.dependants.as_slice()))
+    /// Who depends on a running check, and its own interval.
+    pub(super) fn dependants(&self, id: CheckId) -> Option<(&[Dependant], Duration)> {
+        let running = self.running.get(&id)?;
+        Some((&running.dependants, running.interval))
+    }
+
+    /// Ids of all running checks.
+    pub(super) fn ids(&self) -> Vec<CheckId> {
+        self.running.keys().copied().collect()
     }
 
     /// Every running check.
@@ -124,5 +128,17 @@ impl Checks {
     /// Last result of a running check.
     pub(super) fn last(&self, check: &Check) -> Option<&CheckResult> {
         self.running.get(self.ids.get(check)?)?.last.as_ref()
+    }
+
+    /// The checks of a rule with their last outcomes, in its order.
+    pub(super) fn parts<'a>(&'a self, rule: &'a RealRule) -> Vec<Part<'a>> {
+        let parts = rule.parts.iter().map(|part| {
+            let last = self.last(&part.check);
+            Part {
+                name: &part.name,
+                last: last.map(|last| (&last.outcome, last.detail.as_str())),
+            }
+        });
+        parts.collect()
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{self, RealCheck, VirtualService};
+use crate::config::{self, RealCheck, RealRule, VirtualService};
+use crate::health::rule::{Part, Rounds};
 use crate::health::{Event, Limits, Machine, Transition};
 use crate::model::{Advice, Availability, Check, DestinationKey, Entry, Outcome, ServiceKey};
 use crate::reconcile::{Desired, RealServer, ServiceState, desired};
@@ -36,6 +37,8 @@ pub(super) struct Real {
     pub(super) usage: Usage,
     /// A transition that no message has told of yet.
     untold: Option<Transition>,
+    /// Rounds of its rule, if it has one.
+    rounds: Rounds,
 }
 
 impl Managed {
@@ -96,17 +99,30 @@ impl Managed {
             .any(|real| real.machine.availability() == Availability::Unknown)
     }
 
-    /// The check of a real server, if it has one.
-    pub(super) fn check(&self, index: usize) -> Option<&Arc<Check>> {
-        match &self.virtual_service.reals.get(index)?.check {
-            RealCheck::Probe(check) => Some(check),
-            RealCheck::Always | RealCheck::Off => None,
-        }
+    /// The checks that decide whether a real server is available, in the order of their
+    /// numbers.
+    pub(super) fn checks(&self, index: usize) -> impl Iterator<Item = &Arc<Check>> {
+        let real = self.virtual_service.reals.get(index);
+        real.into_iter().flat_map(|real| real.check.checks())
     }
 
     /// The check of its agent, if a real server has one.
     pub(super) fn agent(&self, index: usize) -> Option<&Arc<Check>> {
         self.virtual_service.reals.get(index)?.agent.as_ref()
+    }
+
+    /// Checks of a real server with a rule have reported: those with the numbers `reported`.
+    pub(super) fn handle_parts(
+        &mut self,
+        index: usize,
+        rule: &RealRule,
+        parts: &[Part<'_>],
+        reported: &[usize],
+        now: Instant,
+    ) -> Option<Event> {
+        let rounds = &mut self.reals.get_mut(index)?.rounds;
+        let (outcome, detail) = rounds.handle_results(&rule.rule, parts, reported)?;
+        self.handle_outcome(index, &outcome, &detail, now)
     }
 
     pub(super) fn handle_outcome(
@@ -260,13 +276,16 @@ impl Real {
         let machine = match configured.check {
             RealCheck::Always => Machine::always_up(now),
             RealCheck::Off => Machine::off(now),
-            RealCheck::Probe(_) => Machine::unknown(found.is_some_and(|d| d.weight > 0), now),
+            RealCheck::Probe(_) | RealCheck::Rule(_) => {
+                Machine::unknown(found.is_some_and(|d| d.weight > 0), now)
+            }
         };
         Self {
             machine,
             hand_weight: None,
             usage: Usage::found(found.is_some() && configured.agent.is_some()),
             untold: None,
+            rounds: Rounds::default(),
         }
     }
 }

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, Phase};
+use crate::config::{Config, Phase, RealCheck};
 use crate::health::Event;
 use crate::model::{Advice, Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
 use crate::reconcile;
@@ -155,55 +155,106 @@ impl Core {
     /// A check finished.
     pub fn handle_result(&mut self, id: CheckId, result: &CheckResult, now: Instant) {
         let mut result = result.clone();
+        let mut concerned = vec![id];
         for dependant in self.checks.record(id, &mut result) {
-            self.take_result(dependant, &result, now);
+            match dependant.role {
+                Role::Health => {
+                    let reported = self.numbers(dependant, id);
+                    self.note_health(dependant, &reported, &result);
+                    self.judge(dependant, &reported, now);
+                    // The others of its rule go on counting with it.
+                    concerned.extend(self.check_ids(dependant).filter(|other| *other != id));
+                }
+                Role::Agent => self.take_advice(dependant, &result, now),
+            }
         }
-        self.watch_checks(Some(id));
+        self.watch_checks(concerned);
     }
 
-    fn take_result(&mut self, dependant: Dependant, result: &CheckResult, now: Instant) {
-        let Dependant {
-            service: key,
-            index,
-            role,
-        } = dependant;
-        let Some(managed) = self.services.get_mut(&key) else {
+    /// Ids of the checks of a real server, in the order of their numbers.
+    fn check_ids(&self, dependant: Dependant) -> impl Iterator<Item = CheckId> {
+        let managed = self.services.get(&dependant.service).into_iter();
+        let checks = managed.flat_map(move |managed| managed.checks(dependant.index));
+        checks.filter_map(|check| self.checks.id(check))
+    }
+
+    /// Numbers that a check has for a real server: more than one when its rule knows it by
+    /// several names.
+    fn numbers(&self, dependant: Dependant, id: CheckId) -> Vec<usize> {
+        let ids = self.check_ids(dependant).enumerate();
+        ids.filter(|(_, other)| *other == id)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    /// Takes what a check says beyond its outcome.
+    fn note_health(&mut self, dependant: Dependant, reported: &[usize], result: &CheckResult) {
+        let (Some(managed), Some(number)) =
+            (self.services.get_mut(&dependant.service), reported.first())
+        else {
             return;
         };
-        let (event, weights) = match role {
-            Role::Health => {
-                let (outcome, detail) = (&result.outcome, &result.detail);
-                let event = managed.handle_outcome(index, outcome, detail, now);
-                (event, managed.note_health(index, result))
-            }
-            Role::Agent => {
-                let heard = managed.note_agent(index, result);
-                self.actions.extend(heard.notice.map(Action::Notice));
-                (managed.handle_advice(index, now), heard.weights)
-            }
+        if managed.note_health(dependant.index, *number, result) {
+            self.dirty.insert(dependant.service);
+        }
+    }
+
+    /// Checks of a real server have reported, those with these numbers: what that makes of it.
+    fn judge(&mut self, dependant: Dependant, reported: &[usize], now: Instant) {
+        let Dependant { service, index, .. } = dependant;
+        let Some(managed) = self.services.get_mut(&service) else {
+            return;
         };
-        if weights {
-            self.dirty.insert(key);
+        let virtual_service = Arc::clone(&managed.virtual_service);
+        let Some(real) = virtual_service.reals.get(index) else {
+            return;
+        };
+        let event = match &real.check {
+            RealCheck::Probe(check) => self
+                .checks
+                .last(check)
+                .and_then(|last| managed.handle_outcome(index, &last.outcome, &last.detail, now)),
+            RealCheck::Rule(rule) => {
+                let parts = self.checks.parts(rule);
+                managed.handle_parts(index, rule, &parts, reported, now)
+            }
+            RealCheck::Always | RealCheck::Off => None,
+        };
+        if let Some(event) = event {
+            self.note_event(&service, index, event, now);
+        }
+    }
+
+    /// The agent of a real server was asked.
+    fn take_advice(&mut self, dependant: Dependant, result: &CheckResult, now: Instant) {
+        let Dependant { service, index, .. } = dependant;
+        let Some(managed) = self.services.get_mut(&service) else {
+            return;
+        };
+        let heard = managed.note_agent(index, result);
+        let event = managed.handle_advice(index, now);
+        self.actions.extend(heard.notice.map(Action::Notice));
+        if heard.weights {
+            self.dirty.insert(service);
         }
         if let Some(event) = event {
-            self.note_event(&key, index, event, now);
+            self.note_event(&service, index, event, now);
         }
     }
 
     /// Looks more closely at checks while their results are being counted, and as usual
-    /// otherwise: at one of them, or at all.
-    fn watch_checks(&mut self, only: Option<CheckId>) {
-        let mut watches = Vec::new();
-        for (id, dependants) in self.checks.dependants(only) {
+    /// otherwise.
+    fn watch_checks(&mut self, ids: Vec<CheckId>) {
+        for id in ids {
+            let Some((dependants, interval)) = self.checks.dependants(id) else {
+                continue;
+            };
             let mut watch = Watch::default();
             for dependant in dependants.iter().filter(|d| d.role == Role::Health) {
                 if let Some(managed) = self.services.get(&dependant.service) {
-                    managed.watch(dependant.index, &mut watch);
+                    managed.watch(dependant.index, interval, &mut watch);
                 }
             }
-            watches.push((id, watch));
-        }
-        for (id, watch) in watches {
             let changed = self.checks.watch(id, watch);
             self.actions
                 .extend(changed.map(|watch| Action::Watch(id, watch)));

@@ -60,20 +60,18 @@ impl Core {
         let mut wanted: BTreeMap<Arc<Check>, Vec<Dependant>> = BTreeMap::new();
         for (key, managed) in &self.services {
             for index in 0..managed.reals.len() {
-                let both = [
-                    (managed.check(index), Role::Health),
-                    (managed.agent(index), Role::Agent),
-                ];
-                for (check, role) in both {
-                    if let Some(check) = check {
-                        wanted
-                            .entry(Arc::clone(check))
-                            .or_default()
-                            .push(Dependant {
-                                service: *key,
-                                index,
-                                role,
-                            });
+                let health = managed.checks(index).map(|check| (check, Role::Health));
+                let agent = managed.agent(index).map(|check| (check, Role::Agent));
+                for (check, role) in health.chain(agent) {
+                    let dependant = Dependant {
+                        service: *key,
+                        index,
+                        role,
+                    };
+                    let dependants = wanted.entry(Arc::clone(check)).or_default();
+                    // Two checks of one rule may be the same under different names.
+                    if dependants.last() != Some(&dependant) {
+                        dependants.push(dependant);
                     }
                 }
             }
@@ -84,32 +82,59 @@ impl Core {
         self.actions.extend(ended);
         self.actions
             .extend(started.map(|(id, check)| Action::StartCheck(id, check)));
-        for (dependant, result) in self.known_results() {
-            self.take_result(dependant, &result, now);
-        }
-        self.watch_checks(None);
+        self.take_known(now);
+        self.watch_checks(self.checks.ids());
     }
 
-    /// What is known already of checks that servers have joined.
-    fn known_results(&self) -> Vec<(Dependant, CheckResult)> {
+    /// Takes what is known already of checks that servers have joined.
+    fn take_known(&mut self, now: Instant) {
+        for (dependant, results) in self.known_results() {
+            match dependant.role {
+                Role::Health => {
+                    for (number, result) in &results {
+                        self.note_health(dependant, &[*number], result);
+                    }
+                    let reported: Vec<usize> = results.iter().map(|(number, _)| *number).collect();
+                    self.judge(dependant, &reported, now);
+                }
+                Role::Agent => {
+                    for (_, result) in &results {
+                        self.take_advice(dependant, result, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last results of the checks of servers of which nothing is known yet, with the
+    /// numbers of the checks.
+    fn known_results(&self) -> Vec<(Dependant, Vec<(usize, CheckResult)>)> {
         let mut known = Vec::new();
         for (key, managed) in &self.services {
             for (index, real) in managed.reals.iter().enumerate() {
                 let is_new = real.machine.availability() == Availability::Unknown;
-                let health = managed.check(index).filter(|_| is_new);
-                let agent = managed
+                let health: Vec<_> = managed.checks(index).filter(|_| is_new).collect();
+                let is_heard = real.usage.is_agent_heard();
+                let agent: Vec<_> = managed
                     .agent(index)
-                    .filter(|_| !real.usage.is_agent_heard());
-                for (check, role) in [(health, Role::Health), (agent, Role::Agent)] {
-                    let result = check.and_then(|check| self.checks.last(check));
-                    known.extend(result.map(|result| {
+                    .filter(|_| !is_heard)
+                    .into_iter()
+                    .collect();
+                for (checks, role) in [(health, Role::Health), (agent, Role::Agent)] {
+                    let numbered = checks.into_iter().enumerate();
+                    let results: Vec<_> = numbered
+                        .filter_map(|(number, check)| {
+                            Some((number, self.checks.last(check)?.clone()))
+                        })
+                        .collect();
+                    if !results.is_empty() {
                         let dependant = Dependant {
                             service: *key,
                             index,
                             role,
                         };
-                        (dependant, result.clone())
-                    }));
+                        known.push((dependant, results));
+                    }
                 }
             }
         }

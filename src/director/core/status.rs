@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::RealCheck;
+use crate::health::rule;
 use crate::model::{
     Availability, CertificateState, Check, DestinationKey, Entry, Outcome, ServiceKey,
 };
@@ -119,13 +121,40 @@ impl Core {
             weight_wanted: wanted.and_then(weight),
             weight_in_kernel: entry.and_then(weight),
             weight_without_hand: real.hand_weight.map(|_| without_hand),
-            check: managed
-                .check(index)
-                .map(|check| self.check_status(check, now, last_round)),
+            check: self.checks_status(&managed.virtual_service.reals[index].check, now, last_round),
             agent: managed
                 .agent(index)
                 .map(|check| self.check_status(check, now, last_round)),
         }
+    }
+
+    /// How the check of a server stands, or the checks and their rule.
+    fn checks_status(
+        &self,
+        check: &RealCheck,
+        now: Instant,
+        last_round: &dyn Fn(CheckId) -> LastRound,
+    ) -> Option<CheckStatus> {
+        let rule = match check {
+            RealCheck::Always | RealCheck::Off => return None,
+            RealCheck::Probe(check) => return Some(self.check_status(check, now, last_round)),
+            RealCheck::Rule(rule) => rule,
+        };
+        let parts = rule.parts.iter().map(|part| CheckStatus {
+            name: Some(part.name.to_string()),
+            ..self.check_status(&part.check, now, last_round)
+        });
+        Some(CheckStatus {
+            what: rule.describe(),
+            name: None,
+            rounds: 0,
+            last_seconds_ago: None,
+            latency_ms: None,
+            last_result: rule::judge(&rule.rule, &self.checks.parts(rule))
+                .map(|(outcome, detail)| result_line(&outcome, &detail)),
+            certificate: None,
+            parts: parts.collect(),
+        })
     }
 
     fn check_status(
@@ -135,11 +164,8 @@ impl Core {
         last_round: &dyn Fn(CheckId) -> LastRound,
     ) -> CheckStatus {
         let last = self.checks.id(check).map(last_round).unwrap_or_default();
-        let last_result = self.checks.last(check).map(|last| match &last.outcome {
-            Outcome::Up => format!("up: {}", last.detail),
-            Outcome::Down(reason) => reason.to_string(),
-            Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
-        });
+        let last_result = self.checks.last(check);
+        let last_result = last_result.map(|last| result_line(&last.outcome, &last.detail));
         CheckStatus {
             what: format!("{} {}", check.method.thorough().kind.word(), check.target),
             rounds: last.rounds,
@@ -151,6 +177,8 @@ impl Core {
             certificate: last
                 .certificate
                 .map(|(state, at)| certificate(state, now.saturating_duration_since(at))),
+            name: None,
+            parts: Vec::new(),
         }
     }
 }
@@ -165,5 +193,13 @@ fn certificate(state: CertificateState, ago: Duration) -> CertificateStatus {
             .expires_in
             .map(|left| left.saturating_sub(ago).div_euclid(DAY)),
         expires_soon: state.expires_soon,
+    }
+}
+
+fn result_line(outcome: &Outcome, detail: &str) -> String {
+    match outcome {
+        Outcome::Up => format!("up: {detail}"),
+        Outcome::Down(reason) => reason.to_string(),
+        Outcome::Inconclusive(fault) => format!("could not be checked: {fault}"),
     }
 }

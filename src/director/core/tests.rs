@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use proptest::prelude::*;
 
 mod alerts;
+mod rules;
 mod standby;
 mod weights;
 

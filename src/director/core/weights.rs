@@ -1,6 +1,7 @@
 //! How much each server of a service is used: advice, slow start, damping and the floor.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::health::{
     Candidate, Climb, Damper, Event, Place, ResponseTime, Share, Transition, scaled, weigh,
@@ -36,8 +37,8 @@ pub(super) struct Usage {
     asked: Asked,
     /// Why the agent does not answer.
     agent_silent: Option<String>,
-    /// What the last output of its external check said.
-    script: Advice,
+    /// What the last output of each of its external checks said, by the check's number.
+    scripts: BTreeMap<usize, Advice>,
     response: ResponseTime,
     damper: Damper,
     climb: Option<Climb>,
@@ -55,7 +56,7 @@ impl Default for Usage {
             agent: Advice::default(),
             asked: Asked::No,
             agent_silent: None,
-            script: Advice::default(),
+            scripts: BTreeMap::new(),
             response: ResponseTime::default(),
             damper: Damper::default(),
             climb: None,
@@ -96,7 +97,7 @@ impl Usage {
             self.response = ResponseTime::default();
         }
         if !policy.external_weight {
-            self.script = Advice::default();
+            self.scripts.clear();
         }
     }
 
@@ -105,11 +106,16 @@ impl Usage {
         self.asked == Asked::Yes
     }
 
+    /// What its external check says; of several the one that asks for least.
+    fn script(&self) -> Option<&Advice> {
+        self.scripts.values().min_by_key(|advice| advice.share())
+    }
+
     /// Percentage of the weight that all advice together asks for.
     fn advised(&self) -> u8 {
         let shares = [
             self.agent.share(),
-            self.script.share(),
+            self.script().map_or(100, Advice::share),
             self.response.share(),
         ];
         if shares.contains(&0) {
@@ -133,7 +139,8 @@ impl Usage {
     /// What the weight and the place are due to, in words.
     pub(super) fn causes(&self, now: Instant) -> Vec<String> {
         let mut causes = Vec::new();
-        for (who, advice) in [("agent", &self.agent), ("script", &self.script)] {
+        let script = self.script().map(|script| ("script", script));
+        for (who, advice) in std::iter::once(("agent", &self.agent)).chain(script) {
             match (advice.mode, advice.percent) {
                 (Some(Mode::Drain), _) => causes.push(format!("{who}: drain")),
                 (_, Some(percent)) if percent < 100 => causes.push(format!("{who} {percent} %")),
@@ -255,8 +262,8 @@ impl Managed {
         real.machine.handle_advice(&real.usage.agent, now)
     }
 
-    /// Adds to how closely the check of a server is looked at.
-    pub(super) fn watch(&self, index: usize, watch: &mut Watch) {
+    /// Adds to how closely a check of a server is looked at; `interval` is the check's own.
+    pub(super) fn watch(&self, index: usize, interval: Duration, watch: &mut Watch) {
         let policy = &self.virtual_service.policy;
         let is_changing = self
             .reals
@@ -264,13 +271,18 @@ impl Managed {
             .is_some_and(|real| real.machine.is_changing());
         watch.every_result |= is_changing || policy.response_weight;
         let fast = policy.fast_interval.filter(|_| is_changing);
-        let fast = fast.filter(|fast| *fast < self.virtual_service.check.interval);
+        let fast = fast.filter(|fast| *fast < interval);
         watch.interval = watch.interval.into_iter().chain(fast).min();
     }
 
-    /// What the health check of a server says beyond its outcome. Whether a weight may have
-    /// to change.
-    pub(super) fn note_health(&mut self, index: usize, result: &CheckResult) -> bool {
+    /// What the check of a server with this number says beyond its outcome. Whether a weight
+    /// may have to change.
+    pub(super) fn note_health(
+        &mut self,
+        index: usize,
+        number: usize,
+        result: &CheckResult,
+    ) -> bool {
         let policy = &self.virtual_service.policy;
         let (external, response) = (policy.external_weight, policy.response_weight);
         let Some(real) = self.reals.get_mut(index) else {
@@ -280,12 +292,12 @@ impl Managed {
             return false;
         }
         let mut changed = false;
-        if external && real.usage.script != result.advice {
-            real.usage.script = result.advice.clone();
-            changed = true;
+        if external {
+            let before = real.usage.scripts.insert(number, result.advice.clone());
+            changed = before.unwrap_or_default() != result.advice;
         }
         if response && !result.latency.is_zero() {
-            real.usage.response.note(result.latency);
+            real.usage.response.note(number, result.latency);
             changed |= self.compare_responses();
         }
         changed

@@ -2,17 +2,25 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::config::directord::collection::List;
+use crate::config::directord::collection::{List, Named};
 use crate::config::directord::node::{Kind, Node};
 use crate::config::directord::read::{Optional, Read, Slot, mapping};
-use crate::config::directord::value::{AbsolutePath, Number, Text, Word};
+use crate::config::directord::value::{AbsolutePath, Name, Number, Text, Word};
 use crate::config::source::Context;
-use crate::model::HttpHeader;
+use crate::model::{HttpHeader, Rule};
 
 /// Longest time in seconds: a year, as in an `ldirectord.cf`.
 const YEAR: i64 = 365 * 24 * 3600;
 /// Most services, most real servers of one.
 const SERVICES: usize = 100_000;
+
+/// Longest name of a check, in bytes.
+pub(in crate::config::directord) const CHECK_NAME: usize = 64;
+/// Most named checks.
+const CHECKS: usize = 1000;
+
+/// Checks with a name.
+pub(in crate::config::directord) type ChecksEntry = Named<CheckEntry, CHECK_NAME, 0, CHECKS>;
 
 /// A number of seconds.
 type Seconds = Number<1, YEAR>;
@@ -202,7 +210,10 @@ mapping! {
         /// As in globals.
         mail: Optional<MailEntry>,
         /// How real servers are checked.
-        check: Optional<CheckEntry>,
+        check: Optional<ServiceCheckEntry>,
+        /// Whether each real server must also take a connection to the virtual address itself,
+        /// delivered as the kernel's load balancer does; gate and ipip only; false when missing.
+        check_path: Optional<bool>,
         /// The real servers.
         reals: Optional<List<RealEntry, 0, SERVICES>>,
     }
@@ -215,6 +226,109 @@ mapping! {
         timeout_s: Slot<Number<1, {31 * 24 * 3600}>>,
         /// Clients of one subnet count as one: 255.255.255.0 or an IPv6 prefix length.
         netmask: Optional<Word>,
+    }
+}
+
+/// The keys by which a rule is told from a check.
+const COUNTING: [&str; 4] = ["all", "any", "at_least", "of"];
+
+/// The check of a service: its own, or a rule over named ones.
+#[derive(Debug, Clone)]
+pub(in crate::config::directord) enum ServiceCheckEntry {
+    /// Its own.
+    Own(Box<CheckEntry>),
+    /// A rule.
+    Rule(Box<RuleEntry>),
+}
+
+impl Read for ServiceCheckEntry {
+    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
+        let is_rule = match &node.kind {
+            Kind::Map(entries) => entries
+                .iter()
+                .any(|(key, _)| COUNTING.contains(&key.text.as_str())),
+            Kind::List(_) | Kind::Scalar { .. } => false,
+        };
+        if is_rule {
+            let rule = RuleEntry::read(cx, node);
+            rule.map(|rule| Self::Rule(Box::new(rule)))
+        } else {
+            let own = CheckEntry::read(cx, node);
+            own.map(|own| Self::Own(Box::new(own)))
+        }
+    }
+}
+
+impl JsonSchema for ServiceCheckEntry {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ServiceCheck".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let own = generator.subschema_for::<CheckEntry>();
+        let rule = generator.subschema_for::<RuleEntry>();
+        json_schema!({ "anyOf": [own, rule] })
+    }
+}
+
+mapping! {
+    /// How several checks make one verdict: exactly one of `all`, `any`, and `at_least` with
+    /// `of`. A server is up when so many of them pass.
+    RuleEntry {
+        /// All of these must pass: names of checks, or rules.
+        all: Optional<RuleItems>,
+        /// One of these must pass.
+        any: Optional<RuleItems>,
+        /// So many must pass of those in `of`.
+        at_least: Optional<Number<1, 64>>,
+        /// The checks and rules that `at_least` counts.
+        of: Optional<RuleItems>,
+        /// Port of an agent on each real server that advises about its weight; of the
+        /// outermost rule only.
+        agent_port: Optional<Number<1, 65_535>>,
+        /// Time between two questions to the agent in seconds; `check_interval_s` when missing.
+        agent_interval_s: Optional<Seconds>,
+    }
+}
+
+/// What a rule counts.
+type RuleItems = List<RuleItem, 1, { Rule::PARTS_MAX }>;
+
+/// A named check or a rule.
+#[derive(Debug, Clone)]
+pub(in crate::config::directord) enum RuleItem {
+    /// A named check.
+    Check(Name<CHECK_NAME>),
+    /// A rule in the rule.
+    Rule(RuleEntry),
+}
+
+impl Read for RuleItem {
+    fn read(cx: &mut Context<'_>, node: &Node) -> Option<Self> {
+        match &node.kind {
+            Kind::Map(_) => RuleEntry::read(cx, node).map(Self::Rule),
+            Kind::Scalar { .. } | Kind::List(_) => Name::read(cx, node).map(Self::Check),
+        }
+    }
+}
+
+impl JsonSchema for RuleItem {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RuleItem".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let check = generator.subschema_for::<Name<CHECK_NAME>>();
+        let rule = generator.subschema_for::<RuleEntry>();
+        json_schema!({ "anyOf": [check, rule] })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::directord::file::{
 
 use crate::config::directord::services::keys::{
     CheckEntry, FallbackEntry, GlobalsEntry, LogEntry, MailEntry, PersistenceEntry, RealEntry,
-    ServiceEntry, TlsEntry,
+    RuleEntry, ServiceEntry, TlsEntry,
 };
 
 fn schema_value() -> Value {
@@ -29,6 +29,7 @@ fn is_valid(text: &str) -> bool {
 fn what_is_accepted_fits_the_schema() {
     assert!(is_valid(EXAMPLE));
     assert!(is_valid(SMALL));
+    assert!(is_valid(services::RULES));
     assert!(is_valid("services: ldirectord.cf\n"));
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("directord.yaml.examples");
     let mut count = 0;
@@ -105,6 +106,7 @@ fn every_key_of_the_reader_is_in_the_schema_with_a_description() {
     keys("ServiceEntry", ServiceEntry::KEYS);
     keys("PersistenceEntry", PersistenceEntry::KEYS);
     keys("CheckEntry", CheckEntry::KEYS);
+    keys("RuleEntry", RuleEntry::KEYS);
     keys("RealEntry", RealEntry::KEYS);
     keys("TlsEntry", TlsEntry::KEYS);
 }
@@ -130,6 +132,7 @@ fn every_key_is_in_the_manual() {
         ServiceEntry::KEYS,
         PersistenceEntry::KEYS,
         CheckEntry::KEYS,
+        RuleEntry::KEYS,
         RealEntry::KEYS,
         TlsEntry::KEYS,
     ];

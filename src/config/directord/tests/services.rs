@@ -79,7 +79,7 @@ fn what_config_show_prints_is_read_back_as_the_same() {
             let checks = |service: &crate::config::VirtualService| {
                 let reals = service.reals.iter();
                 reals
-                    .map(|real| format!("{:?}", real.check))
+                    .map(|real| format!("{:?} {:?}", real.check, real.agent))
                     .collect::<Vec<_>>()
             };
             assert_eq!(checks(one), checks(other), "{path:?}");
@@ -89,7 +89,7 @@ fn what_config_show_prints_is_read_back_as_the_same() {
     assert!(count > 10);
 }
 
-const BOTH: [(&str, &str); 6] = [
+const BOTH: [(&str, &str); 7] = [
     (
         "services:
 - service: tcp:192.0.2.100:79
@@ -243,6 +243,17 @@ virtual=8
     agentinterval=3
 ",
     ),
+    (
+        "services:
+- { service: 'tcp:192.0.2.100:80', check: { type: connect }, check_path: true,
+    reals: [ { host: 192.0.2.21, port: 80, forwarding: gate } ] }
+",
+        "virtual=192.0.2.100:80
+    real=192.0.2.21:80 gate
+    checktype=connect
+    checkpath=yes
+",
+    ),
     ("services: []\n", ""),
 ];
 
@@ -345,5 +356,216 @@ fn mistakes_stand_where_they_are() {
     assert_eq!(
         with_file,
         ["2:1: error: globals go with services that are written here"]
+    );
+}
+
+pub(super) const RULES: &str = "checks:
+  alive: { type: connect, port: 22 }
+  page: { type: 3, service: http, request: /health, receive: OK, login: a, interval_s: 2 }
+  ping: { type: ping, ping_attempts: 2 }
+services:
+- service: tcp:192.0.2.100:80
+  check: { all: [ page, { at_least: 2, of: [ alive, ping, { any: [ alive, page ] } ] } ] }
+  reals:
+  - { host: 192.0.2.21, port: 80, forwarding: gate }
+  - { host: 192.0.2.22, forwarding: masq }
+- service: udp:192.0.2.100:53
+  check: { any: [ ping ] }
+  reals: [ { host: 192.0.2.21, port: 53, forwarding: gate } ]
+";
+
+#[test]
+fn a_rule_gives_each_real_server_its_checks() {
+    use crate::config::RealCheck;
+
+    let accepted = read_services(RULES).unwrap_or_else(|all| panic!("{all:#?}"));
+    let config = accepted.config;
+    let rule = |service: usize, real: usize| match &config.services[service].reals[real].check {
+        RealCheck::Rule(rule) => rule,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        rule(0, 0).describe(),
+        "all of page, (2 of alive, ping, (any of alive, page))"
+    );
+    let targets = |service, real| -> Vec<String> {
+        let parts = rule(service, real).parts.iter();
+        parts
+            .map(|part| format!("{} {}", part.name, part.check.target))
+            .collect()
+    };
+    assert_eq!(
+        targets(0, 0),
+        [
+            "page 192.0.2.21:80",
+            "alive 192.0.2.21:22",
+            "ping 192.0.2.21:0"
+        ]
+    );
+    assert_eq!(
+        targets(0, 1),
+        [
+            "page 192.0.2.22:80",
+            "alive 192.0.2.22:22",
+            "ping 192.0.2.22:0"
+        ]
+    );
+    // The same check of the same host, whatever service asks.
+    assert_eq!(rule(0, 0).parts[2].check, rule(1, 0).parts[0].check);
+}
+
+#[test]
+fn what_config_show_prints_of_rules_is_read_back_as_the_same() {
+    let rules = RULES.replace(
+        "any: [ ping ]",
+        "any: [ ping ], agent_port: 777, agent_interval_s: 3",
+    );
+    let config = read_services(&rules).unwrap().config;
+    let again = read_services(&serde_yaml::to_string(&shown(&config)).unwrap())
+        .unwrap_or_else(|all| panic!("{all:#?}"))
+        .config;
+    assert_eq!(shown(&again), shown(&config));
+    assert_eq!(shown(&config)["checks"]["page"]["interval_s"], 2);
+    let agent = config.services[1].reals[0].agent.as_ref().unwrap();
+    assert_eq!(agent.target.to_string(), "192.0.2.21:777");
+    assert_eq!(agent.interval.as_secs(), 3);
+    let checks = |config: &Config| {
+        let reals = config.services.iter().flat_map(|service| &service.reals);
+        reals
+            .map(|real| format!("{:?}", real.check))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(checks(&again), checks(&config));
+}
+
+#[test]
+fn both_nodes_of_a_pair_must_agree_on_rules() {
+    let text = |yaml: &str| {
+        let config = read_services(yaml).unwrap().config;
+        crate::config::print::to_ldirectord_cf(&config)
+    };
+    let one = text(RULES);
+    assert_eq!(one, text(RULES));
+    for (part, other) in [
+        ("all: [ page", "any: [ page"),
+        ("at_least: 2", "at_least: 3"),
+        ("port: 22", "port: 23"),
+        ("any: [ ping ]", "any: [ ping ], agent_port: 777"),
+        ("request: /health", "request: /other"),
+    ] {
+        assert_ne!(one, text(&RULES.replace(part, other)), "{other}");
+    }
+}
+
+#[test]
+fn mistakes_in_rules_stand_where_they_are() {
+    const A: &str = "a: { type: connect }";
+    for (checks, check, wanted) in [
+        (
+            A,
+            "{ all: [ b ] }",
+            "x.yaml:3:52: error: there is no check \"b\"",
+        ),
+        (
+            A,
+            "{ all: [ a, a ] }",
+            "x.yaml:3:55: error: \"a\" stands here twice",
+        ),
+        (A, "{ all: [ ] }", "0 items; there can be 1 to 64"),
+        (A, "{ at_least: 2, of: [ a ] }", "2 of 1 can never pass"),
+        (
+            A,
+            "{ at_least: 1 }",
+            "exactly one of all, any, and at_least with of",
+        ),
+        (A, "{ all: [ a ], any: [ a ] }", "exactly one of"),
+        (A, "{ all: [ a ], of: [ a ] }", "exactly one of"),
+        (A, "{ all: [ a ], type: connect }", "unknown key \"type\""),
+        (A, "{ all: [ [ a ] ] }", "a list"),
+        (
+            A,
+            "{ all: [ { all: [ { all: [ { all: [ { all: [ a ] } ] } ] } ] } ] }",
+            "more than 4 deep",
+        ),
+        (
+            "a: { type: on }",
+            "{ all: [ a ] }",
+            "the check \"a\" looks at nothing",
+        ),
+        (
+            "a: { type: negotiate }",
+            "{ all: [ a ] }",
+            "does not say what it speaks",
+        ),
+        ("a: { type: conect }", "{ all: [ a ] }", "checktype must be"),
+        ("a: { all: [ a ] }", "{ all: [ a ] }", "unknown key \"all\""),
+        (A, "{ type: ping }", "no rule uses the check \"a\""),
+        (
+            "a: { type: connect, agent_port: 777 }",
+            "{ all: [ a ] }",
+            "the check \"a\" has an agent",
+        ),
+        (
+            A,
+            "{ all: [ { any: [ a ], agent_port: 777 } ] }",
+            "x.yaml:3:78: error: a rule in a rule has no agent of its own",
+        ),
+        (
+            "a: { type: connect, source: '2001:db8::1' }",
+            "{ all: [ a ] }",
+            "check a: its source 2001:db8::1 is not an IPv4 address",
+        ),
+        (
+            "a: { type: ping, source: '::' }",
+            "{ all: [ a ] }",
+            "checksource :: is no address of a host",
+        ),
+        (
+            "path: { type: connect }",
+            "{ all: [ path ] }, check_path: true",
+            "the rule has a check path, as the one of checkpath",
+        ),
+    ] {
+        let yaml = format!(
+            "checks: {{ {checks} }}\nservices:\n- {{ service: 'tcp:192.0.2.100:80', check: {check}, \
+             reals: [ {{ host: 192.0.2.21, port: 80, forwarding: gate }} ] }}\n"
+        );
+        let all = match read_services(&yaml) {
+            Ok(accepted) => accepted.warnings.iter().map(ToString::to_string).collect(),
+            Err(all) => all,
+        };
+        assert!(
+            all.iter().any(|said| said.contains(wanted)),
+            "{check}: {all:#?}"
+        );
+    }
+    let own = RULES.replace(
+        "port: 80, forwarding: gate",
+        "port: 80, forwarding: gate, request: x",
+    );
+    let all = read_services(&own).unwrap_err();
+    assert!(
+        all[0].contains("a request of its own needs one check"),
+        "{all:#?}"
+    );
+    let many: Vec<String> = (0..33)
+        .map(|n| format!("c{n}: {{ type: connect }}"))
+        .collect();
+    let names: Vec<String> = (0..33).map(|n| format!("c{n}")).collect();
+    let names = names.join(", ");
+    let yaml = format!(
+        "checks: {{ {} }}\nservices:\n- {{ service: 'fwm:1', check: {{ all: [ {{ any: [ {names} ] }}, {{ any: [ {names} ] }} ] }} }}\n",
+        many.join(", ")
+    );
+    let all = read_services(&yaml).unwrap_err();
+    assert!(
+        all.iter()
+            .any(|said| said.contains("66 checks in one rule")),
+        "{all:#?}"
+    );
+    let file = said("services: a.cf\nchecks: { a: { type: connect } }\n");
+    assert_eq!(
+        file,
+        ["2:1: error: checks go with services that are written here"]
     );
 }

@@ -6,6 +6,7 @@ mod checks;
 mod examples;
 mod fallback;
 mod global;
+mod path;
 mod policy;
 mod properties;
 mod real;
