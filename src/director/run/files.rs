@@ -159,6 +159,7 @@ impl Director {
             let command = Program {
                 program: callback,
                 arguments: vec![path],
+                confined: true,
             };
             self.runner.run("callback", command);
         }
