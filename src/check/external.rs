@@ -12,6 +12,7 @@
 mod advice;
 
 use std::io;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::confine::{self, MEMORY_MAX, helper, holders};
 use super::fault::{self, Seconds, excerpt};
@@ -41,6 +42,12 @@ const LEFTOVER: Duration = Duration::from_millis(50);
 
 /// Bytes of output that are kept; the rest is read and dropped.
 const OUTPUT_MAX: usize = 4096;
+
+/// Bytes of output that are read as fast as they come; after that, one piece of at most
+/// [`PIECE`] bytes each [`PAUSE`]. To drop a flood must not keep this process busy.
+const OUTPUT_FREE: usize = 1024 * 1024;
+const PIECE: usize = 16 * 1024;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes of the first line of output in a reason.
 const LINE_MAX: usize = 200;
@@ -191,6 +198,8 @@ struct Running {
     child: Child,
     output: pipe::Receiver,
     kept: Vec<u8>,
+    /// Bytes of output so far.
+    read: usize,
     open: bool,
     /// Its control group, where there are any; killed when dropped.
     slot: Option<confine::Slot>,
@@ -251,6 +260,7 @@ impl Running {
             group: Group(Pid::from_raw(leader.cast_signed())),
             output,
             kept: Vec::new(),
+            read: 0,
             open: true,
             slot: place.and_then(|place| place.slot),
         };
@@ -279,7 +289,8 @@ impl Running {
     /// Waits for the leader to end and drains its output meanwhile.
     async fn exit(&mut self) -> io::Result<WaitStatus> {
         let mut ended = signal(SignalKind::child())?;
-        let mut buffer = vec![0; 16 * 1024];
+        let mut buffer = vec![0; PIECE];
+        let mut pause = pin!(sleep(Duration::ZERO));
         loop {
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
             match waitid(Id::Pid(self.group.0), flags)? {
@@ -288,8 +299,12 @@ impl Running {
             }
             tokio::select! {
                 _ = ended.recv() => {}
-                count = self.output.read(&mut buffer), if self.open => {
+                () = &mut pause, if !pause.is_elapsed() => {}
+                count = self.output.read(&mut buffer), if self.open && pause.is_elapsed() => {
                     self.keep(&buffer[..count.unwrap_or(0)]);
+                    if self.read > OUTPUT_FREE {
+                        pause.as_mut().reset(Instant::now() + PAUSE);
+                    }
                 }
             }
         }
@@ -328,7 +343,7 @@ impl Running {
 
     /// Reads to the end of the output.
     async fn drain(&mut self) {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; PIECE];
         while self.open {
             let count = self.output.read(&mut buffer).await.unwrap_or(0);
             self.keep(&buffer[..count]);
@@ -337,6 +352,7 @@ impl Running {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.open = !bytes.is_empty();
+        self.read = self.read.saturating_add(bytes.len());
         let room = OUTPUT_MAX - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{
+use crate::director::status::{NameStatus, 
     AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
 };
 
@@ -102,6 +102,11 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         let text = format!("{} fails: {}", trouble.relay, trouble.error);
         Some((Verdict::Warning, text))
     };
+    let name = || {
+        let name = status.names.unresolved.first()?;
+        let text = format!("the name {} cannot be resolved", name.name);
+        Some((Verdict::Warning, text))
+    };
     let pair = status.pair.as_ref().map(failover::verdict);
     let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
     bad.or_else(floor)
@@ -110,9 +115,25 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
         .or_else(drift)
+        .or_else(name)
         .or_else(alerts)
         .or_else(expiring)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
+}
+
+fn name_lines(out: &mut String, names: &NameStatus) {
+    for name in &names.unresolved {
+        let since = duration(name.since_seconds);
+        let what = match &name.keeps {
+            Some(address) => format!("keeps {address}"),
+            None => "is left out".to_owned(),
+        };
+        let (host, family) = (&name.name, &name.family);
+        line(
+            out,
+            format_args!("NAME WITHOUT AN ANSWER for {since}: {host} ({family}) {what}"),
+        );
+    }
 }
 
 /// The state as text: one line a service, one line a server.
@@ -135,6 +156,7 @@ pub(super) fn text(status: &Status) -> String {
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
         );
     }
+    name_lines(&mut out, &status.names);
     if let Some(alerts) = &status.alerts {
         alert_lines(&mut out, alerts);
     }
@@ -345,6 +367,7 @@ mod tests {
             uptime_seconds: 4000.0,
             reload_error: None,
             kernel_error: None,
+            names: NameStatus::default(),
             pair: None,
             alerts: None,
             services: vec![ServiceStatus {

@@ -250,6 +250,9 @@ pub struct VirtualService {
     /// Real servers in file order, ranges written out. The same destination may occur
     /// twice, as in ldirectord; the last one counts for the kernel.
     pub reals: Vec<RealServer>,
+    /// Real servers are missing here because their names are unknown: whoever else the
+    /// kernel holds may be one of them.
+    pub has_unknown_reals: bool,
     /// How its real servers are checked.
     pub check: CheckSettings,
     /// Stands in when no real server is available.

@@ -3,6 +3,7 @@
 mod alerts;
 mod end;
 mod files;
+mod names;
 mod pair;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,7 @@ enum Event {
     NewServices(Loaded, Result<Table, kernel::Error>),
     Maintenance(std::io::Result<Files>),
     Name(std::net::IpAddr, Option<String>),
+    Names(load::Answers),
     FileChanged(load::Fingerprint),
 }
 
@@ -128,6 +130,7 @@ struct Director {
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     file: ConfigFile,
     maintenance: Maintenance,
+    names: names::Names,
     drift_due: Instant,
     housekeeping_due: Instant,
     started: Instant,
@@ -145,6 +148,8 @@ struct ConfigFile {
     path: PathBuf,
     answers: Arc<load::Answers>,
     fingerprint: load::Fingerprint,
+    /// The files as they were when they were taken into force.
+    in_force: load::Fingerprint,
     loading: bool,
     /// Asked for while one was under way.
     again: bool,
@@ -205,6 +210,7 @@ impl Director {
             file: ConfigFile {
                 path: options.loaded.path,
                 answers: options.loaded.answers,
+                in_force: options.loaded.fingerprint.clone(),
                 fingerprint: options.loaded.fingerprint,
                 loading: false,
                 again: false,
@@ -213,6 +219,7 @@ impl Director {
                 error: None,
             },
             maintenance: Maintenance::default(),
+            names: names::Names::default(),
             drift_due: now + DRIFT_INTERVAL,
             housekeeping_due: now,
             started: now,
@@ -222,6 +229,7 @@ impl Director {
             pair: options.pair.map(|member| pair::Side::new(&config, member)),
             alerts: alerts::Side::start(&config)?,
         };
+        director.names.take(&options.loaded.unresolved, now);
         director.watch_checks();
         director.keep_standby();
         (director.on_config)(&config);
@@ -396,6 +404,7 @@ impl Director {
                 self.maintenance.names.insert(address, name);
                 self.apply_maintenance(now);
             }
+            Event::Names(found) => self.take_names(&found, now),
             Event::FileChanged(fingerprint) => self.take_file_change(fingerprint),
         }
     }
@@ -477,6 +486,7 @@ impl Director {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),
+            names: self.names.status(&self.file.answers, now),
             alerts: self.alerts.status(now),
             services: self.core.service_statuses(now, &last_round),
             pair: None,

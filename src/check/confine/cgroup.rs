@@ -187,6 +187,14 @@ fn base_of(own: &Path) -> PathBuf {
 /// Hands memory and number of processes on to the groups below, and moves this program out
 /// of the way if need be.
 fn hand_controllers_on(base: &Path) -> Result<(), String> {
+    hand_needed_on(base)?;
+    // All runs together get no more of a busy processor than this process does. A help where
+    // it is to be had, and no need.
+    let _ = write(base, "cgroup.subtree_control", "+cpu");
+    Ok(())
+}
+
+fn hand_needed_on(base: &Path) -> Result<(), String> {
     if has_all(base, "cgroup.subtree_control") {
         return Ok(());
     }

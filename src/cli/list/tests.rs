@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::cli::args::{Arguments, Command};
-use crate::director::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus, Status};
+use crate::director::status::{CheckStatus, FallbackStatus, NameStatus, ServerStatus, ServiceStatus, Status};
 use crate::kernel::statistics::Statistics;
 use crate::model::{
     Checksum, Counters, Destination, DestinationKey, Family, Forwarding, Info, Netmask,
@@ -173,6 +173,7 @@ fn director() -> Director {
         uptime_seconds: 4000.0,
         reload_error: None,
         kernel_error: None,
+        names: NameStatus::default(),
         services: vec![web, passive, unreadable],
         pair: None,
         alerts: None,

@@ -17,6 +17,10 @@ use crate::config::source::Context;
 use crate::config::{Accepted, Rejected};
 use crate::model::{Destination, DestinationKey, Family, Policy, Protocol, ServiceKey};
 
+/// What becomes of a line whose name is unknown.
+pub(super) const LEFT_OUT: &str =
+    "it is left out until the name is found; check the name, or write the address";
+
 impl Parsed {
     /// Every name that needs an answer, once each.
     pub fn names(&self) -> Vec<Name> {
@@ -245,14 +249,16 @@ pub(super) fn fallback_address(
 ) -> Option<IpAddr> {
     let address = names.address(&raw.endpoint.host, family);
     if address.is_none() {
-        cx.error(
-            raw.span,
-            format!(
-                "invalid {family} address or could not resolve for fallback server: {}",
-                raw.endpoint.host
-            ),
-        )
-        .help("check the name, or write the address");
+        let message = format!(
+            "invalid {family} address or could not resolve for fallback server: {}",
+            raw.endpoint.host
+        );
+        if names.leaves_out(&raw.endpoint.host, family) {
+            cx.warning(raw.span, message).help(LEFT_OUT);
+        } else {
+            cx.error(raw.span, message)
+                .help("check the name, or write the address");
+        }
     }
     address
 }

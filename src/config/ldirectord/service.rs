@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
 use super::demands;
-use super::resolve::{ResolvedFallback, fallback, fallback_address};
+use super::resolve::{LEFT_OUT, ResolvedFallback, fallback, fallback_address};
 use super::seconds;
 use super::section::{ProtocolWord, Section};
 use super::{beyond, lower};
@@ -32,6 +32,8 @@ pub(super) struct Resolver<'a> {
     pub(super) destinations: HashSet<DestinationKey>,
     /// Real servers so far.
     pub(super) reals: usize,
+    /// The service at hand has real servers whose names are unknown.
+    pub(super) has_unknown_reals: bool,
 }
 
 impl<'a> Resolver<'a> {
@@ -50,6 +52,7 @@ impl<'a> Resolver<'a> {
             lines: HashMap::new(),
             destinations: HashSet::new(),
             reals: 0,
+            has_unknown_reals: false,
         }
     }
 
@@ -101,9 +104,15 @@ impl<'a> Resolver<'a> {
             written,
             service: service?,
             reals,
+            has_unknown_reals: self.has_unknown_reals,
             check,
             fallback,
         })
+    }
+
+    /// Warns of what is not there because its name is unknown.
+    pub(super) fn leave_out(&mut self, span: Span, message: String) {
+        self.cx.warning(span, message).help(LEFT_OUT);
     }
 
     /// Key of the service, and its address as written.
@@ -150,12 +159,14 @@ impl<'a> Resolver<'a> {
             } else {
                 format!("{protocol} port {port} is unknown")
             };
-            self.cx
-                .error(
-                    section.span,
-                    format!("invalid address for virtual service: {what}"),
-                )
-                .help("check the name, or write the number");
+            let message = format!("invalid address for virtual service: {what}");
+            if self.names.leaves_out(host, family) && number.is_some() {
+                self.leave_out(section.span, message);
+            } else {
+                self.cx
+                    .error(section.span, message)
+                    .help("check the name, or write the number");
+            }
             return None;
         };
         let key = ServiceKey::Address {
