@@ -43,6 +43,11 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     if let Some(error) = &status.kernel_error {
         return (Verdict::Critical, error.clone());
     }
+    let uplink = status.uplink.as_ref();
+    if uplink.is_some_and(|uplink| uplink.dead_for_seconds.is_some()) {
+        let why = "the uplink is dead, checks that fail do not count";
+        return (Verdict::Critical, why.to_owned());
+    }
     let services = &status.services;
     let bad = services.iter().filter(|service| !service.passive);
     let bad = bad.clone().find_map(|service| {
@@ -154,6 +159,15 @@ pub(super) fn text(status: &Status) -> String {
         line(
             &mut out,
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
+        );
+    }
+    if let Some(uplink) = &status.uplink
+        && let Some(time) = uplink.dead_for_seconds
+    {
+        let (time, targets) = (duration(time), uplink.targets.join(", "));
+        line(
+            &mut out,
+            format_args!("UPLINK DEAD for {time}, checks that fail do not count: no answer from {targets}"),
         );
     }
     name_lines(&mut out, &status.names);
@@ -367,6 +381,7 @@ mod tests {
             uptime_seconds: 4000.0,
             reload_error: None,
             kernel_error: None,
+            uplink: None,
             names: NameStatus::default(),
             pair: None,
             alerts: None,

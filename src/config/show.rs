@@ -23,6 +23,7 @@
 //!     check: {state: probe, target: 192.0.2.21:80, interval_s: 10, probes: […]}
 //! ```
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -100,6 +101,7 @@ struct GlobalView<'a> {
     quiescent: bool,
     readd_quiescent: bool,
     enforce_weights: bool,
+    uplink: &'a [IpAddr],
     clean_stop: bool,
     mail: MailView<'a>,
     mail_from: Option<&'a str>,
@@ -143,6 +145,7 @@ impl<'a> GlobalView<'a> {
             quiescent: globals.quiescent,
             readd_quiescent: globals.readd_quiescent,
             enforce_weights: globals.enforce_weights,
+            uplink: &globals.uplink,
             clean_stop: globals.clean_stop,
             mail: MailView::of(&globals.mail),
             mail_from: globals.mail_from.as_deref(),
@@ -382,7 +385,7 @@ impl<'a> StepView<'a> {
 /// How a check leaves this host.
 #[derive(Serialize, Default)]
 struct WayView<'a> {
-    source: Option<std::net::IpAddr>,
+    source: Option<IpAddr>,
     interface: Option<&'a str>,
     mark: Option<u32>,
     proxy_protocol: Option<u32>,

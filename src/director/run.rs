@@ -5,6 +5,7 @@ mod end;
 mod files;
 mod names;
 mod pair;
+mod uplink;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -110,6 +111,7 @@ enum Event {
     Maintenance(std::io::Result<Files>),
     Name(std::net::IpAddr, Option<String>),
     Names(load::Answers),
+    Uplink(bool),
     FileChanged(load::Fingerprint),
 }
 
@@ -305,6 +307,7 @@ impl Director {
                 Action::Fallback(command) => self.run_fallback_command(&command),
                 Action::Notice(notice) => notice.log(),
                 Action::Alert(occurrence) => self.alerts.take(occurrence, now),
+                Action::AskUplink(targets) => self.ask_uplink(targets),
                 Action::Gone(service) => self.alerts.forget(&service),
             }
         }
@@ -404,6 +407,7 @@ impl Director {
                 self.maintenance.names.insert(address, name);
                 self.apply_maintenance(now);
             }
+            Event::Uplink(is_alive) => self.core.handle_uplink(is_alive, now),
             Event::Names(found) => self.take_names(&found, now),
             Event::FileChanged(fingerprint) => self.take_file_change(fingerprint),
         }
@@ -486,6 +490,7 @@ impl Director {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),
+            uplink: self.core.uplink_status(now),
             names: self.names.status(&self.file.answers, now),
             alerts: self.alerts.status(now),
             services: self.core.service_statuses(now, &last_round),

@@ -23,6 +23,9 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// Why the kernel could not be reached at the last attempt, if so.
     pub kernel_error: Option<String>,
+    /// The guard of this host's own uplink, if one is configured.
+    #[serde(default)]
+    pub uplink: Option<UplinkStatus>,
     /// Host names that cannot be resolved.
     #[serde(default)]
     pub names: NameStatus,
@@ -33,6 +36,17 @@ pub struct Status {
     pub services: Vec<ServiceStatus>,
     /// The pair, if this director is a node of one.
     pub pair: Option<PairStatus>,
+}
+
+/// State of the guard of this host's own uplink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UplinkStatus {
+    /// Addresses of which one has to answer.
+    pub targets: Vec<String>,
+    /// Seconds since none answers; `None` while the uplink is not known to be dead.
+    pub dead_for_seconds: Option<f64>,
+    /// Failed checks that did not count since the start.
+    pub ignored_failures: u64,
 }
 
 /// Host names of the configuration that the system does not resolve.

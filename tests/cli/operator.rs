@@ -207,6 +207,7 @@ async fn answer(mut commands: mpsc::Receiver<Command>, node: Arc<Mutex<Node>>) {
                     uptime_seconds: 240.0,
                     reload_error: None,
                     kernel_error: None,
+                    uplink: None,
                     names: NameStatus::default(),
                     alerts: None,
                     services: Vec::new(),

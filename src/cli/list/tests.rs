@@ -173,6 +173,7 @@ fn director() -> Director {
         uptime_seconds: 4000.0,
         reload_error: None,
         kernel_error: None,
+        uplink: None,
         names: NameStatus::default(),
         services: vec![web, passive, unreadable],
         pair: None,

@@ -205,6 +205,7 @@ fn globals(
         quiescent: shared.quiescent.unwrap_or(false),
         readd_quiescent: options.readd_quiescent.unwrap_or(false),
         enforce_weights: options.enforce_weights.unwrap_or(false),
+        uplink: options.uplink.clone().unwrap_or_default(),
         clean_stop: shared.clean_stop.unwrap_or(true),
         mail: shared.mail(&no_mail),
         mail_from: options.mail_from.clone(),
