@@ -148,7 +148,10 @@ pub async fn execute(program: &Program, limit: Duration) -> Report {
     let (outcome, detail) = if is_out_of_memory {
         let most = MEMORY_MAX / (1024 * 1024);
         let what = format!("used more than {most} MiB of memory, killed");
-        (Outcome::Down(Reason::new(with_line(what, &line))), String::new())
+        (
+            Outcome::Down(Reason::new(with_line(what, &line))),
+            String::new(),
+        )
     } else {
         judge(status, &line, limit)
     };

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::failover;
-use crate::director::status::{NameStatus, 
-    AlertStatus, CertificateStatus, ServerStatus, ServiceStatus, Status,
+use crate::director::status::{
+    AlertStatus, CertificateStatus, NameStatus, ServerStatus, ServiceStatus, Status,
 };
 
 /// How bad a state is, in the numbers that monitoring systems expect.
@@ -167,7 +167,9 @@ pub(super) fn text(status: &Status) -> String {
         let (time, targets) = (duration(time), uplink.targets.join(", "));
         line(
             &mut out,
-            format_args!("UPLINK DEAD for {time}, checks that fail do not count: no answer from {targets}"),
+            format_args!(
+                "UPLINK DEAD for {time}, checks that fail do not count: no answer from {targets}"
+            ),
         );
     }
     name_lines(&mut out, &status.names);

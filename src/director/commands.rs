@@ -206,7 +206,10 @@ mod tests {
         let log = directory.path().join("log");
         let script = |confined: bool| Command {
             confined,
-            ..shell(&format!("(sleep 0.3; echo {confined} >>{}) &", log.display()))
+            ..shell(&format!(
+                "(sleep 0.3; echo {confined} >>{}) &",
+                log.display()
+            ))
         };
         let (runner, task) = Runner::start();
         runner.run("one", script(true));

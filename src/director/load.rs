@@ -338,11 +338,7 @@ fn services(path: &Path, bytes: &[u8], ways: Ways<'_>) -> Result<Services, Rejec
 }
 
 /// Looks the names up and builds the configuration.
-fn resolved(
-    parsed: ldirectord::Parsed,
-    path: &str,
-    ways: Ways<'_>,
-) -> Result<Services, Rejected> {
+fn resolved(parsed: ldirectord::Parsed, path: &str, ways: Ways<'_>) -> Result<Services, Rejected> {
     let (mut answers, lookups) = ask(parsed.names(), ways.known);
     let unresolved = keep_known(&mut answers, &parsed.names(), ways.known);
     let names = answers.iter().map(|(name, answer)| (name.clone(), *answer));
@@ -641,12 +637,17 @@ mod tests {
         let [service] = &loaded.config.services[..] else {
             panic!("one service");
         };
-        let reals = service.reals.iter().map(|real| real.destination.key.address.to_string());
+        let reals = service
+            .reals
+            .iter()
+            .map(|real| real.destination.key.address.to_string());
         assert_eq!(reals.collect::<Vec<_>>(), ["192.0.2.21", "192.0.2.22"]);
         assert!(service.has_unknown_reals);
         let warned = |text: &str| loaded.warnings.iter().any(|w| w.to_string().contains(text));
         assert!(warned("invalid address (c.invalid) for real server"));
-        assert!(warned("invalid address for virtual service: host d.invalid"));
+        assert!(warned(
+            "invalid address for virtual service: host d.invalid"
+        ));
         assert!(!warned("b.invalid"));
         let refused = prove(&path, None).unwrap_err().lines();
         assert_eq!(refused.len(), 3, "{refused:?}");

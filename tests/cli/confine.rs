@@ -24,7 +24,8 @@ fn confined(arguments: &[&str]) -> (String, Vec<u8>) {
 
 #[test]
 fn a_program_runs_with_limits_and_nothing_of_the_director_s() {
-    let script = "ulimit -d; ulimit -c; cat /proc/self/oom_score_adj; readlink /proc/self/fd/0; echo \"$@\"";
+    let script =
+        "ulimit -d; ulimit -c; cat /proc/self/oom_score_adj; readlink /proc/self/fd/0; echo \"$@\"";
     let (output, said) = confined(&["", "", "/bin/sh", "-c", script, "sh", "a b", "$(c)"]);
     assert_eq!(said, b"");
     let expected = ["65536", "0", "0", "/dev/null", "a b $(c)"];

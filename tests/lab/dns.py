@@ -66,14 +66,19 @@ def answer(query, stream):
     return query[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + asked + b"".join(records)
 
 
+def serve(peer):
+    # The resolver asks for both families over one connection.
+    with peer:
+        while head := peer.recv(2):
+            said = answer(peer.recv(struct.unpack(">H", head)[0]), True)
+            if said is not None:
+                peer.sendall(struct.pack(">H", len(said)) + said)
+
+
 def tcp(server):
     while True:
         peer, _ = server.accept()
-        with peer:
-            length = struct.unpack(">H", peer.recv(2))[0]
-            said = answer(peer.recv(length), True)
-            if said is not None:
-                peer.sendall(struct.pack(">H", len(said)) + said)
+        threading.Thread(target=serve, args=(peer,), daemon=True).start()
 
 
 stream = socket.create_server(("127.0.0.1", 53))

@@ -102,7 +102,10 @@ impl Pool {
     /// One of the free groups that is empty. What hangs in the kernel dies late.
     fn unused(&self) -> Option<PathBuf> {
         let mut slots = self.slots();
-        let place = slots.free.iter().position(|directory| is_empty(directory))?;
+        let place = slots
+            .free
+            .iter()
+            .position(|directory| is_empty(directory))?;
         Some(slots.free.swap_remove(place))
     }
 

@@ -14,11 +14,11 @@ use std::process::{Command, ExitCode, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
+use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id, thread_schedule_policy,
 };
-use thread_priority::ThreadPriority;
 
 use super::{MEMORY_MAX, PROCESSES_MAX};
 
@@ -33,7 +33,10 @@ pub(in crate::check) type Identity = (u32, u32);
 
 /// The arguments for the helper, after its name: the control group's entrance, or nothing,
 /// the identity, or nothing, the program and its arguments.
-pub(in crate::check) fn arguments(entrance: Option<&Path>, user: Option<Identity>) -> [OsString; 2] {
+pub(in crate::check) fn arguments(
+    entrance: Option<&Path>,
+    user: Option<Identity>,
+) -> [OsString; 2] {
     let entrance = entrance.map_or_else(OsString::new, |path| path.as_os_str().to_owned());
     let user = user.map_or_else(String::new, |(user, group)| format!("{user}:{group}"));
     [entrance, user.into()]
@@ -74,7 +77,12 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
     };
     let (stage, error) = become_program(arguments);
     let mut said = vec![stage as u8];
-    said.extend(error.raw_os_error().unwrap_or(Errno::EINVAL as i32).to_ne_bytes());
+    said.extend(
+        error
+            .raw_os_error()
+            .unwrap_or(Errno::EINVAL as i32)
+            .to_ne_bytes(),
+    );
     // Whoever should read it may have given up.
     let _ = std::fs::File::from(pipe).write_all(&said);
     NOT_RUN.into()

@@ -22,8 +22,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub(super) use cgroup::Slot;
 use cgroup::Pool;
+pub(super) use cgroup::Slot;
 
 /// Most processes and threads of one run.
 pub const PROCESSES_MAX: u32 = 64;

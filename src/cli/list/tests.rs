@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::cli::args::{Arguments, Command};
-use crate::director::status::{CheckStatus, FallbackStatus, NameStatus, ServerStatus, ServiceStatus, Status};
+use crate::director::status::{
+    CheckStatus, FallbackStatus, NameStatus, ServerStatus, ServiceStatus, Status,
+};
 use crate::kernel::statistics::Statistics;
 use crate::model::{
     Checksum, Counters, Destination, DestinationKey, Family, Forwarding, Info, Netmask,

@@ -209,7 +209,9 @@ fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry
     if let Some(targets) = entry.uplink.given() {
         let addresses = targets.value.given();
         let words: Vec<String> = addresses.map(|one| one.value.0.to_string()).collect();
-        set.put("uplink", &words.join(","), targets.span);
+        if !words.is_empty() {
+            set.put("uplink", &words.join(","), targets.span);
+        }
     }
     set.switch("cleanstop", entry.clean_stop.given());
     set.mail(entry.mail.given());

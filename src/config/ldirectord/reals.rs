@@ -51,7 +51,7 @@ impl Resolver<'_> {
                     Ok(check) => check,
                     Err(problem) if self.has_unknown_request(raw, section.family) => {
                         self.has_unknown_reals = true;
-                        self.leave_out(raw.span, problem.message);
+                        self.leave_out(raw.span, &problem.message);
                         break;
                     }
                     Err(problem) => {
@@ -145,7 +145,7 @@ impl Resolver<'_> {
                 format!("invalid address ({host}) for real server (could not resolve {which}host)");
             if self.names.leaves_out(host, family) {
                 self.has_unknown_reals = true;
-                self.leave_out(raw.span, message);
+                self.leave_out(raw.span, &message);
             } else {
                 self.cx.error(raw.span, message).help(format!(
                     "the name has no {family} address; check it, or write the address"

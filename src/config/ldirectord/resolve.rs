@@ -13,13 +13,15 @@ use crate::config::effective::{
     Config, Fallback, GlobalFallback, Globals, Line, Log, LogTarget, Mail, Phases,
 };
 use crate::config::names::{Name, Names, Wanted};
-use crate::config::source::Context;
+use crate::config::source::{Context, Span};
 use crate::config::{Accepted, Rejected};
 use crate::model::{Destination, DestinationKey, Family, Policy, Protocol, ServiceKey};
 
-/// What becomes of a line whose name is unknown.
-pub(super) const LEFT_OUT: &str =
-    "it is left out until the name is found; check the name, or write the address";
+/// Warns of a line that is not there because its name is unknown.
+pub(super) fn leave_out(cx: &mut Context<'_>, span: Span, message: &str) {
+    cx.warning(span, format!("{message}, left out until the name is found"))
+        .help("check the name, or write the address");
+}
 
 impl Parsed {
     /// Every name that needs an answer, once each.
@@ -255,7 +257,7 @@ pub(super) fn fallback_address(
             raw.endpoint.host
         );
         if names.leaves_out(&raw.endpoint.host, family) {
-            cx.warning(raw.span, message).help(LEFT_OUT);
+            leave_out(cx, raw.span, &message);
         } else {
             cx.error(raw.span, message)
                 .help("check the name, or write the address");

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
 use super::demands;
-use super::resolve::{LEFT_OUT, ResolvedFallback, fallback, fallback_address};
+use super::resolve::{self, ResolvedFallback, fallback, fallback_address};
 use super::seconds;
 use super::section::{ProtocolWord, Section};
 use super::{beyond, lower};
@@ -111,8 +111,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Warns of what is not there because its name is unknown.
-    pub(super) fn leave_out(&mut self, span: Span, message: String) {
-        self.cx.warning(span, message).help(LEFT_OUT);
+    pub(super) fn leave_out(&mut self, span: Span, message: &str) {
+        resolve::leave_out(&mut self.cx, span, message);
     }
 
     /// Key of the service, and its address as written.
@@ -161,7 +161,7 @@ impl<'a> Resolver<'a> {
             };
             let message = format!("invalid address for virtual service: {what}");
             if self.names.leaves_out(host, family) && number.is_some() {
-                self.leave_out(section.span, message);
+                self.leave_out(section.span, &message);
             } else {
                 self.cx
                     .error(section.span, message)

@@ -244,7 +244,12 @@ mod tests {
         uplink.question(now);
         let answered = uplink.answer(false, now);
         assert_eq!(answered.turned, Some(true));
-        assert!(answered.results.iter().all(|(_, result, _)| !counts(result)));
+        assert!(
+            answered
+                .results
+                .iter()
+                .all(|(_, result, _)| !counts(result))
+        );
         let passed = uplink.pass(CheckId(2), down(), now + TICK).unwrap();
         assert!(!counts(&passed));
         // It asks by itself, and says only once that it is dead.

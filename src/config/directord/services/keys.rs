@@ -108,7 +108,7 @@ mapping! {
         enforce_weights: Optional<bool>,
         /// Addresses of hosts of which one answers as long as this host's own uplink works;
         /// failed checks do not count while none does. None when missing.
-        uplink: Optional<List<Address, 1, 8>>,
+        uplink: Optional<List<Address, 0, 8>>,
         /// Whether services are removed at the end; true when missing.
         clean_stop: Optional<bool>,
         /// Mail about changes.
