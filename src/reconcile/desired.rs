@@ -6,6 +6,10 @@ use crate::model::{Availability, Destination, DestinationKey, Entry, Service};
 
 /// All that decides how a virtual service should look.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent matters of policy and knowledge"
+)]
 pub struct ServiceState<'a> {
     /// Attributes of the service.
     pub service: &'a Service,

@@ -44,6 +44,10 @@ fn entry(destinations: &[Destination]) -> Entry {
 
 /// The desired destinations of a service, as (last octet, weight).
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "those of the state that it stands for"
+)]
 struct Case<'a> {
     reals: &'a [RealServer],
     quiescent: bool,

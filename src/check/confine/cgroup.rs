@@ -263,7 +263,9 @@ fn remove_left_over(base: &Path) {
 
 fn remove_scripts(directory: &Path) {
     let slots: Vec<PathBuf> = groups_below(directory).collect();
-    slots.iter().for_each(|slot| kill_all(slot));
+    for slot in &slots {
+        kill_all(slot);
+    }
     for attempt in 0..REMOVALS {
         let removed = slots
             .iter()

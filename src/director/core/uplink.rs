@@ -110,7 +110,7 @@ impl Uplink {
     /// The targets to ask now, if there is a reason to.
     pub(super) fn question(&mut self, now: Instant) -> Option<Vec<IpAddr>> {
         let is_due = self.due.is_some_and(|due| due <= now);
-        if self.asking || !(is_due || !self.held.is_empty()) {
+        if self.asking || (!is_due && self.held.is_empty()) {
             return None;
         }
         self.due = None;

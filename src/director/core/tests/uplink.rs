@@ -17,7 +17,9 @@ const BOTH: [&str; 2] = ["192.0.2.21:80", "192.0.2.22:80"];
 
 fn world() -> World {
     let mut world = World::new(GUARDED);
-    BOTH.iter().for_each(|server| world.up(server));
+    for server in BOTH {
+        world.up(server);
+    }
     world.changes();
     world.messages.clear();
     world
@@ -33,7 +35,9 @@ fn a_dead_uplink_removes_nobody_and_is_told_once() {
     let mut world = world();
     let before = world.table();
     for round in 0..5 {
-        BOTH.iter().for_each(|server| world.down(server));
+        for server in BOTH {
+            world.down(server);
+        }
         answer(&mut world, false);
         assert_eq!(world.changes(), 0, "round {round}");
         world.pass(Duration::from_secs(1));
