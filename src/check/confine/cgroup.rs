@@ -72,6 +72,7 @@ impl Pool {
         let directory = base.join(format!("{SCRIPTS}{}", std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|e| said(&directory, &e))?;
         enable(&directory).map_err(|e| said(&directory, &e))?;
+        share_processor(&directory);
         let pool = Self {
             directory,
             slots: Mutex::default(),
@@ -191,10 +192,15 @@ fn base_of(own: &Path) -> PathBuf {
 /// of the way if need be.
 fn hand_controllers_on(base: &Path) -> Result<(), String> {
     hand_needed_on(base)?;
-    // All runs together get no more of a busy processor than this process does. A help where
-    // it is to be had, and no need.
-    let _ = write(base, "cgroup.subtree_control", "+cpu");
+    // All runs together get no more of a busy processor than this process does.
+    share_processor(base);
     Ok(())
+}
+
+/// The groups below get equal parts of the processor, however many processes each has. A help
+/// where it is to be had, and no need.
+fn share_processor(directory: &Path) {
+    let _ = write(directory, "cgroup.subtree_control", "+cpu");
 }
 
 fn hand_needed_on(base: &Path) -> Result<(), String> {
