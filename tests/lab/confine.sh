@@ -142,9 +142,12 @@ umount $group || exit
 touch /run/lab/no-bomb
 director_start < <(configuration)
 expect "without cgroup v2 the log says so, once" 1 "$(told "not by control groups")"
+SOON=20 expect_servers "hog: in" "$r1:2 Route 1" -t $VIP:2
+SOON=20 expect_servers "hidden: in" "$r1:4 Route 1" -t $VIP:4
+began=$(now)
 rm /run/lab/behave
-expect_change "hog: out, by its own limit" "$(now)" 15000 $VIP:2 "$r1:2" -
-expect_change "hidden: out, without groups" "$(now)" 15000 $VIP:4 "$r1:4" -
+expect_change "hog: out, by its own limit" "$began" 15000 $VIP:2 "$r1:2" -
+expect_change "hidden: out, without groups" "$began" 15000 $VIP:4 "$r1:4" -
 recover
 expect_within "who keeps the output open is gone" 3 none_of 6
 echo "who has closed it stays: $(running 7)"
