@@ -13,6 +13,8 @@ use std::process::Command;
 
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/confine.rs"]
+mod confine;
 #[path = "cli/failover.rs"]
 mod failover;
 #[path = "cli/ipvsadm.rs"]

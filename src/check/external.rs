@@ -1,10 +1,10 @@
 //! A program exits with status 0.
 //!
 //! The program is executed directly, never through a shell, in a process group of its
-//! own and with a fixed environment. Whatever the group has left behind is killed when
-//! the verdict is in, at the deadline, or when the check is given up: a program cannot
-//! outlive its check by forking or by ignoring signals. (Only one that makes itself the
-//! leader of another group escapes.)
+//! own and with a fixed environment. Whatever it has left behind is killed when the verdict
+//! is in, at the deadline, or when the check is given up: a program cannot outlive its check
+//! by forking or by ignoring signals, nor use up the host meanwhile; see
+//! [`confine`](super::confine).
 //!
 //! Starting happens away from the runtime: it waits until the kernel has read the file,
 //! which on a file system that hangs is for ever.
@@ -12,11 +12,13 @@
 mod advice;
 
 use std::io;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::stat::fstat;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, User, geteuid};
 use tokio::io::AsyncReadExt;
@@ -25,8 +27,9 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::confine::{self, MEMORY_MAX, helper, holders};
 use super::fault::{self, Seconds, excerpt};
 use super::trace::Trace;
 use crate::model::{ExternalProbe, Fault, Interpreter, Outcome, Reason, Report};
@@ -39,6 +42,12 @@ const LEFTOVER: Duration = Duration::from_millis(50);
 
 /// Bytes of output that are kept; the rest is read and dropped.
 const OUTPUT_MAX: usize = 4096;
+
+/// Bytes of output that are read as fast as they come; after that, one piece of at most
+/// [`PIECE`] bytes each [`PAUSE`]. To drop a flood must not keep this process busy.
+const OUTPUT_FREE: usize = 1024 * 1024;
+const PIECE: usize = 16 * 1024;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Bytes of the first line of output in a reason.
 const LINE_MAX: usize = 200;
@@ -132,23 +141,27 @@ pub async fn execute(program: &Program, limit: Duration) -> Report {
     // Half of a very short time-out is still the program's.
     let grace = GRACE.min(limit / 2);
     let status = running.exit_before(deadline - grace, deadline).await;
+    let is_out_of_memory = running.is_out_of_memory();
     let output = running.finish().await;
     trace.received(&output);
     let line = first_line(&output);
-    let (outcome, detail) = judge(status, &line, limit);
+    let (outcome, detail) = if is_out_of_memory {
+        let most = MEMORY_MAX / (1024 * 1024);
+        let what = format!("used more than {most} MiB of memory, killed");
+        (
+            Outcome::Down(Reason::new(with_line(what, &line))),
+            String::new(),
+        )
+    } else {
+        judge(status, &line, limit)
+    };
     let mut report = trace.report(outcome, detail);
     report.advice = advice::of_output(&output);
     report
 }
 
 fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) -> (Outcome, String) {
-    let with_line = |what: String| {
-        if line.is_empty() {
-            what
-        } else {
-            format!("{what}: {line}")
-        }
-    };
+    let with_line = |what: String| with_line(what, line);
     let down = |what: String| (Outcome::Down(Reason::new(with_line(what))), String::new());
     match status {
         Ok(Some(WaitStatus::Exited(_, 0))) => (Outcome::Up, with_line("exit status 0".to_owned())),
@@ -158,6 +171,14 @@ fn judge(status: io::Result<Option<WaitStatus>>, line: &str, limit: Duration) ->
         }
         Ok(_) => down(format!("still running after {}, killed", Seconds(limit))),
         Err(error) => (fault::no_socket(&error), String::new()),
+    }
+}
+
+fn with_line(what: String, line: &str) -> String {
+    if line.is_empty() {
+        what
+    } else {
+        format!("{what}: {line}")
     }
 }
 
@@ -180,7 +201,11 @@ struct Running {
     child: Child,
     output: pipe::Receiver,
     kept: Vec<u8>,
+    /// Bytes of output so far.
+    read: usize,
     open: bool,
+    /// Its control group, where there are any; killed when dropped.
+    slot: Option<confine::Slot>,
 }
 
 impl Running {
@@ -207,10 +232,15 @@ impl Running {
         }
         let (reader, writer) = io::pipe()?;
         let output = pipe::Receiver::from_owned_fd(reader.into())?;
-        let mut command = Command::new(&program.command);
-        if let Some(name) = &program.user {
-            change_user(&mut command, name)?;
-        }
+        let place = confine::place()?;
+        let user = program.user.as_deref().map(identity).transpose()?;
+        let (mut command, result) = match &place {
+            Some(place) => {
+                let (command, result) = confined(program, place, user.flatten())?;
+                (command, Some(result))
+            }
+            None => (unconfined(program, user.flatten()), None),
+        };
         let child = command
             .args(&program.arguments)
             .env_clear()
@@ -220,20 +250,25 @@ impl Running {
                     .iter()
                     .map(|(name, value)| (name, value)),
             )
-            .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0)
             .spawn()?;
+        // With it go our ends of the pipes.
+        drop(command);
         // The identifier is there until the child is waited for.
         let leader = child.id().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self {
+        let running = Self {
             child,
             group: Group(Pid::from_raw(leader.cast_signed())),
             output,
             kept: Vec::new(),
+            read: 0,
             open: true,
-        })
+            slot: place.and_then(|place| place.slot),
+        };
+        result.map_or(Ok(()), helper::read_result)?;
+        Ok(running)
     }
 
     /// Waits for the leader to end, without reaping it: asks the group to end at `ask`,
@@ -257,7 +292,8 @@ impl Running {
     /// Waits for the leader to end and drains its output meanwhile.
     async fn exit(&mut self) -> io::Result<WaitStatus> {
         let mut ended = signal(SignalKind::child())?;
-        let mut buffer = vec![0; 16 * 1024];
+        let mut buffer = vec![0; PIECE];
+        let mut pause = pin!(sleep(Duration::ZERO));
         loop {
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
             match waitid(Id::Pid(self.group.0), flags)? {
@@ -266,28 +302,52 @@ impl Running {
             }
             tokio::select! {
                 _ = ended.recv() => {}
-                count = self.output.read(&mut buffer), if self.open => {
+                () = &mut pause, if !pause.is_elapsed() => {}
+                count = self.output.read(&mut buffer), if self.open && pause.is_elapsed() => {
                     self.keep(&buffer[..count.unwrap_or(0)]);
+                    if self.read > OUTPUT_FREE {
+                        pause.as_mut().reset(Instant::now() + PAUSE);
+                    }
                 }
             }
         }
     }
 
-    /// Kills what is left of the group, reaps the leader and returns the output.
+    fn is_out_of_memory(&self) -> bool {
+        let slot = self.slot.as_ref();
+        slot.is_some_and(confine::Slot::is_out_of_memory)
+    }
+
+    /// Kills what is left, reaps the leader and returns the output.
     async fn finish(mut self) -> Vec<u8> {
         self.group.signal(Signal::SIGKILL);
+        if let Some(slot) = &self.slot {
+            slot.kill();
+        }
         // The end of the output is there now, unless someone left the group with it.
-        let _ = timeout(LEFTOVER, self.drain()).await;
+        if timeout(LEFTOVER, self.drain()).await.is_err() {
+            self.kill_holders().await;
+        }
         // If even SIGKILL does not end it, the runtime reaps it when it can.
         let _ = timeout(LEFTOVER, self.child.wait()).await;
         self.group.reaped();
         std::mem::take(&mut self.kept)
     }
 
-    /// Reads to the end of the output, or as much of it as is kept.
+    /// Kills those who keep the output open, wherever they are. Not waited for when `/proc` is
+    /// long.
+    async fn kill_holders(&self) {
+        let Ok(state) = fstat(&self.output) else {
+            return;
+        };
+        let look = spawn_blocking(move || holders::kill_holders(state.st_ino));
+        let _ = timeout(LEFTOVER, look).await;
+    }
+
+    /// Reads to the end of the output.
     async fn drain(&mut self) {
-        let mut buffer = [0; OUTPUT_MAX];
-        while self.open && self.kept.len() < OUTPUT_MAX {
+        let mut buffer = vec![0; PIECE];
+        while self.open {
             let count = self.output.read(&mut buffer).await.unwrap_or(0);
             self.keep(&buffer[..count]);
         }
@@ -295,21 +355,47 @@ impl Running {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.open = !bytes.is_empty();
+        self.read = self.read.saturating_add(bytes.len());
         let room = OUTPUT_MAX - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
-/// Makes a program run as a user. (With the user, the standard library also drops the
-/// supplementary groups.)
-fn change_user(command: &mut Command, name: &str) -> io::Result<()> {
+/// The program behind the helper that confines it, and where the helper says whether the
+/// program runs.
+fn confined(
+    program: &Program,
+    place: &confine::Place,
+    user: Option<helper::Identity>,
+) -> io::Result<(Command, io::PipeReader)> {
+    let (result, said) = io::pipe()?;
+    let entrance = place.slot.as_ref().map(confine::Slot::entrance);
+    let mut command = Command::new(place.helper);
+    command
+        .arg0(helper::NAME)
+        .args(helper::arguments(entrance.as_deref(), user))
+        .arg(&program.command)
+        .stdin(said);
+    Ok((command, result))
+}
+
+fn unconfined(program: &Program, user: Option<helper::Identity>) -> Command {
+    let mut command = Command::new(&program.command);
+    command.stdin(Stdio::null());
+    if let Some((user, group)) = user {
+        // With the user, the standard library also drops the supplementary groups.
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// User and group that a user's programs run as; `None` when that is who we are: without
+/// privilege one can only stay that.
+fn identity(name: &str) -> io::Result<Option<helper::Identity>> {
     let user = User::from_name(name)?
         .ok_or_else(|| io::Error::other(format!("there is no user {name}")))?;
-    // Without privilege one can only stay who one is.
-    if user.uid != geteuid() {
-        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
-    }
-    Ok(())
+    let is_other = user.uid != geteuid();
+    Ok(is_other.then(|| (user.uid.as_raw(), user.gid.as_raw())))
 }
 
 /// A process group whose leader is our child.

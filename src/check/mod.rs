@@ -22,6 +22,7 @@ use self::socket::Route;
 use crate::model::{Probe, ProbeKind, Report};
 
 pub mod agent;
+pub mod confine;
 pub mod datagram;
 pub mod dialogue;
 pub mod dns;

@@ -203,7 +203,7 @@ fn reload(socket: &Path) -> anyhow::Result<Exit> {
 }
 
 fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> anyhow::Result<Exit> {
-    let (mut diagnostics, mut failed) = match load::load_as(&find(file), None, node) {
+    let (mut diagnostics, mut failed) = match load::prove(&find(file), node) {
         Ok(loaded) => (loaded.warnings, false),
         Err(LoadError {
             cause: LoadErrorCause::Rejected(rejected),

@@ -8,9 +8,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use super::logging::{Destination, Logger};
+use crate::check::confine;
 use crate::config::directord::Control;
 use crate::config::{Config, LogTarget};
 use crate::control::Server;
+use crate::director::guard::OWN_PROGRAM;
 use crate::director::load::Loaded;
 use crate::director::pair::{self, Plan};
 use crate::director::preflight::{self, Needs};
@@ -101,6 +103,8 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
     let result = runtime.block_on(async {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let _server = Server::start(&socket, group.as_deref(), sender).await?;
+        // Not for a second director; and before there are other processes.
+        confine_programs();
         // Not before: the guard of a second director would take the addresses of the one
         // that serves for left-overs.
         let pair = plan.map(|plan| member(plan, &state)).transpose()?;
@@ -121,7 +125,15 @@ pub(super) fn run(daemon: Daemon, ready: Box<dyn FnOnce() + Send>) -> anyhow::Re
         })
     });
     runtime.shutdown_background();
+    confine::end();
     result
+}
+
+/// Whatever checks and hooks run from here on is confined.
+fn confine_programs() {
+    if let Err(why) = confine::prepare(Path::new(OWN_PROGRAM)) {
+        tracing::info!("programs are confined by resource limits, not by control groups: {why}");
+    }
 }
 
 /// Starts the thread of the pair. To be called within the runtime.

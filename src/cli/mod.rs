@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::check::confine::helper;
 use args::{Arguments, Command};
 use exit::Exit;
 
@@ -37,6 +38,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some("ldirectord") => return personality::main(&arguments),
         Some("ipvsadm") => return ipvsadm::main(&arguments),
         Some("cl_status") => return heartbeat::cl_status(&arguments[1..]),
+        // Many times a second: before everything that takes time.
+        Some(helper::NAME) => return helper::main(&arguments[1..]),
         Some("LVSSyncDaemonSwap") => return heartbeat::sync_daemon_swap(&arguments[1..]),
         _ => {}
     }

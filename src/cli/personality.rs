@@ -168,6 +168,8 @@ mod tests {
             uptime_seconds: 1.0,
             reload_error: None,
             kernel_error: None,
+            uplink: None,
+            names: crate::director::status::NameStatus::default(),
             alerts: None,
             services: Vec::new(),
             pair: Some(sample::active()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::failover;
 use crate::director::status::{
-    AlertStatus, CertificateStatus, CheckStatus, ServerStatus, ServiceStatus, Status,
+    AlertStatus, CertificateStatus, CheckStatus, NameStatus, ServerStatus, ServiceStatus, Status,
 };
 
 /// How bad a state is, in the numbers that monitoring systems expect.
@@ -42,6 +42,11 @@ impl Verdict {
 pub(super) fn verdict(status: &Status) -> (Verdict, String) {
     if let Some(error) = &status.kernel_error {
         return (Verdict::Critical, error.clone());
+    }
+    let uplink = status.uplink.as_ref();
+    if uplink.is_some_and(|uplink| uplink.dead_for_seconds.is_some()) {
+        let why = "the uplink is dead, checks that fail do not count";
+        return (Verdict::Critical, why.to_owned());
     }
     let services = &status.services;
     let bad = services.iter().filter(|service| !service.passive);
@@ -103,6 +108,11 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         let text = format!("{} fails: {}", trouble.relay, trouble.error);
         Some((Verdict::Warning, text))
     };
+    let name = || {
+        let name = status.names.unresolved.first()?;
+        let text = format!("the name {} cannot be resolved", name.name);
+        Some((Verdict::Warning, text))
+    };
     let pair = status.pair.as_ref().map(failover::verdict);
     let of_pair = |wanted| pair.clone().filter(|(verdict, _)| *verdict == wanted);
     bad.or_else(floor)
@@ -111,9 +121,25 @@ pub(super) fn verdict(status: &Status) -> (Verdict, String) {
         .or_else(|| of_pair(Verdict::Warning))
         .or_else(out)
         .or_else(drift)
+        .or_else(name)
         .or_else(alerts)
         .or_else(expiring)
         .unwrap_or_else(|| (Verdict::Good, "all real servers are in service".to_owned()))
+}
+
+fn name_lines(out: &mut String, names: &NameStatus) {
+    for name in &names.unresolved {
+        let since = duration(name.since_seconds);
+        let what = match &name.keeps {
+            Some(address) => format!("keeps {address}"),
+            None => "is left out".to_owned(),
+        };
+        let (host, family) = (&name.name, &name.family);
+        line(
+            out,
+            format_args!("NAME WITHOUT AN ANSWER for {since}: {host} ({family}) {what}"),
+        );
+    }
 }
 
 /// The state as text: one line a service, one line a server.
@@ -136,6 +162,18 @@ pub(super) fn text(status: &Status) -> String {
             format_args!("LAST RELOAD FAILED, the configuration before it is in force: {error}"),
         );
     }
+    if let Some(uplink) = &status.uplink
+        && let Some(time) = uplink.dead_for_seconds
+    {
+        let (time, targets) = (duration(time), uplink.targets.join(", "));
+        line(
+            &mut out,
+            format_args!(
+                "UPLINK DEAD for {time}, checks that fail do not count: no answer from {targets}"
+            ),
+        );
+    }
+    name_lines(&mut out, &status.names);
     if let Some(alerts) = &status.alerts {
         alert_lines(&mut out, alerts);
     }
@@ -364,6 +402,8 @@ mod tests {
             uptime_seconds: 4000.0,
             reload_error: None,
             kernel_error: None,
+            uplink: None,
+            names: NameStatus::default(),
             pair: None,
             alerts: None,
             services: vec![ServiceStatus {

@@ -91,6 +91,10 @@ pub struct Globals {
     /// Whether weights that were set by hand are put right at once instead of being kept
     /// until the server's next transition. A word of our own.
     pub enforce_weights: bool,
+    /// Hosts of which one answers as long as this host's own uplink works; failed checks do
+    /// not count while none does. At most [`Globals::UPLINK_MAX`], none is off. A word of our
+    /// own.
+    pub uplink: Vec<IpAddr>,
     /// Default of [`VirtualService::clean_stop`].
     pub clean_stop: bool,
     /// Default of [`VirtualService::mail`].
@@ -99,6 +103,11 @@ pub struct Globals {
     pub mail_from: Option<String>,
     /// Directory whose files take servers out; it may not exist.
     pub maintenance_directory: Option<FileName>,
+}
+
+impl Globals {
+    /// Most hosts of [`Globals::uplink`].
+    pub const UPLINK_MAX: usize = 8;
 }
 
 /// A fallback server outside virtual services. Without a port it takes that of the
@@ -252,6 +261,9 @@ pub struct VirtualService {
     /// Real servers in file order, ranges written out. The same destination may occur
     /// twice, as in ldirectord; the last one counts for the kernel.
     pub reals: Vec<RealServer>,
+    /// Real servers are missing here because their names are unknown: whoever else the
+    /// kernel holds may be one of them.
+    pub has_unknown_reals: bool,
     /// How its real servers are checked.
     pub check: CheckSettings,
     /// Several named checks instead, of which `check` then says nothing.

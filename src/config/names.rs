@@ -115,6 +115,7 @@ pub enum Answer {
 pub struct Names {
     answers: BTreeMap<Name, Answer>,
     files: BTreeMap<String, Result<Pem, String>>,
+    leave_out: bool,
 }
 
 impl Names {
@@ -137,6 +138,17 @@ impl Names {
     /// Adds what came of reading a file: its content, or why it cannot be used.
     pub fn insert_file(&mut self, path: String, read: Result<Pem, String>) {
         self.files.insert(path, read);
+    }
+
+    /// What stands on a host name without an answer is left out with a warning, where it
+    /// would be refused otherwise.
+    pub fn leave_out_unknown_hosts(&mut self) {
+        self.leave_out = true;
+    }
+
+    /// Whether what stands on this host is to be left out: it is a name without an answer.
+    pub(super) fn leaves_out(&self, host: &Host, family: Family) -> bool {
+        self.leave_out && matches!(host, Host::Name(_)) && self.address(host, family).is_none()
     }
 
     /// What came of reading a file.
@@ -189,6 +201,7 @@ impl FromIterator<(Name, Answer)> for Names {
         Self {
             answers: answers.into_iter().collect(),
             files: BTreeMap::new(),
+            leave_out: false,
         }
     }
 }

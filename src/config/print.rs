@@ -125,6 +125,10 @@ fn globals(text: &mut Text, globals: &Globals) {
         // ldirectord does not know the word.
         text.global("enforceweights", YesNo(true));
     }
+    if !globals.uplink.is_empty() {
+        let targets: Vec<String> = globals.uplink.iter().map(ToString::to_string).collect();
+        text.global("uplink", targets.join(","));
+    }
     text.global("cleanstop", YesNo(globals.clean_stop));
     let none = Mail {
         recipients: None,

@@ -12,6 +12,7 @@ fn instance(name: &str, action: &str) -> Command {
     Command {
         program: "/proc/self/exe".to_owned(),
         arguments: vec!["ldirectord".to_owned(), name.to_owned(), action.to_owned()],
+        confined: false,
     }
 }
 

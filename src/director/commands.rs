@@ -5,6 +5,9 @@
 //! kernel; each has a time limit of a minute. Commands that concern the same thing run one after the
 //! other, so that a service's `stop` never overtakes its `start`; others do not wait for
 //! them. No shell is involved.
+//!
+//! The callback is confined, as checks are. The others may start what has to stay: a child
+//! instance, a server that serves as fallback.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::CommandExt as _;
@@ -16,7 +19,8 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::model::Reason;
+use crate::check::{self, Program};
+use crate::model::{Outcome, Reason};
 
 /// Longest time a command may take; its whole process group is killed after that.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -36,6 +40,9 @@ pub struct Command {
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Nothing that it starts stays, and what it may use up is limited, see
+    /// [`crate::check::confine`].
+    pub confined: bool,
 }
 
 impl Command {
@@ -47,6 +54,7 @@ impl Command {
         Some(Self {
             program: program.clone(),
             arguments,
+            confined: false,
         })
     }
 }
@@ -104,8 +112,30 @@ async fn run_all(mut commands: mpsc::Receiver<(String, Command)>) {
 
 /// Runs a command and gives its concern back.
 async fn run(concern: String, command: Command) -> String {
-    execute(&command).await;
+    if command.confined {
+        execute_confined(&command).await;
+    } else {
+        execute(&command).await;
+    }
     concern
+}
+
+async fn execute_confined(command: &Command) {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let program = Program::new(
+        &command.program,
+        command.arguments.clone(),
+        environment.collect(),
+        None,
+    );
+    let outcome = check::execute(&program, TIME_LIMIT).await.outcome;
+    let program = command.program.as_str();
+    match outcome {
+        Outcome::Up => tracing::debug!(program, "command done"),
+        Outcome::Down(reason) => tracing::warn!(program, %reason, "command failed"),
+        Outcome::Inconclusive(fault) => tracing::error!(program, %fault, "command not run"),
+    }
 }
 
 async fn execute(command: &Command) {
@@ -151,6 +181,7 @@ mod tests {
         Command {
             program: "/bin/sh".to_owned(),
             arguments: vec!["-c".to_owned(), script.to_owned()],
+            confined: false,
         }
     }
 
@@ -168,5 +199,24 @@ mod tests {
         let lines = std::fs::read_to_string(&log).unwrap();
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines, ["start-two", "start-one", "stop-one"]);
+    }
+    #[tokio::test]
+    async fn a_confined_command_leaves_nobody_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let script = |confined: bool| Command {
+            confined,
+            ..shell(&format!(
+                "(sleep 0.3; echo {confined} >>{}) &",
+                log.display()
+            ))
+        };
+        let (runner, task) = Runner::start();
+        runner.run("one", script(true));
+        runner.run("two", script(false));
+        drop(runner);
+        task.await.unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "false\n");
     }
 }

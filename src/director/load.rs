@@ -1,6 +1,6 @@
 //! Reading a configuration file: bytes, names, files that it mentions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::ErrorKind;
@@ -40,6 +40,8 @@ pub struct Loaded {
     pub answers: Arc<Answers>,
     /// How long the system took for each host that it found.
     pub lookups: BTreeMap<Name, Duration>,
+    /// Hosts that it did not find.
+    pub unresolved: Unresolved,
     /// State of the files when they were read.
     pub fingerprint: Fingerprint,
 }
@@ -51,6 +53,23 @@ impl Loaded {
             tracing::warn!("{}", warning.classic(std::process::id()));
         }
     }
+}
+
+/// Names of hosts without an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Those that keep the address they had.
+    pub kept: BTreeSet<Name>,
+    /// Those that never had one: what stands on them is left out.
+    pub left_out: BTreeSet<Name>,
+}
+
+/// How names are taken.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ways<'a> {
+    known: Option<&'a Answers>,
+    /// A name without any answer is a mistake.
+    refuses_unknown: bool,
 }
 
 /// Why a configuration cannot be taken into force.
@@ -182,7 +201,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// Reads, parses and resolves a configuration: an `ldirectord.cf`, or a `directord.yaml` with
 /// the `ldirectord.cf` it names. Names that cannot be resolved now keep the answer they had
-/// in `known`. Blocks for the resolver, within its deadline.
+/// in `known`; what stands on a host that has none is left out with a warning. Blocks for
+/// the resolver, within its deadline.
 pub fn load(path: &Path, known: Option<&Answers>) -> Result<Loaded, LoadError> {
     load_as(path, known, None)
 }
@@ -193,6 +213,23 @@ pub fn load_as(
     known: Option<&Answers>,
     node: Option<&str>,
 ) -> Result<Loaded, LoadError> {
+    let ways = Ways {
+        known,
+        refuses_unknown: false,
+    };
+    load_in(path, ways, node)
+}
+
+/// [`load_as`] for a look at the file: a host without an answer is a mistake in it.
+pub fn prove(path: &Path, node: Option<&str>) -> Result<Loaded, LoadError> {
+    let ways = Ways {
+        known: None,
+        refuses_unknown: true,
+    };
+    load_in(path, ways, node)
+}
+
+fn load_in(path: &Path, ways: Ways<'_>, node: Option<&str>) -> Result<Loaded, LoadError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let bytes = read(&path).map_err(|error| LoadError {
         path: path.clone(),
@@ -202,9 +239,9 @@ pub fn load_as(
     let mut fingerprint = Fingerprint::default();
     fingerprint.add(&path, &bytes);
     let result = if directord::is_directord_yaml(&path, &bytes) {
-        document(&path, &bytes, known, node, &mut fingerprint)
+        document(&path, &bytes, ways, node, &mut fingerprint)
     } else {
-        services(&path, &bytes, known).map(|services| (None, services))
+        services(&path, &bytes, ways).map(|services| (None, services))
     };
     match result {
         Ok((document, services)) => {
@@ -218,6 +255,7 @@ pub fn load_as(
                 warnings: services.warnings,
                 answers: Arc::new(services.answers),
                 lookups: services.lookups,
+                unresolved: services.unresolved,
                 fingerprint,
             })
         }
@@ -233,7 +271,7 @@ pub fn load_as(
 fn document(
     path: &Path,
     bytes: &[u8],
-    known: Option<&Answers>,
+    ways: Ways<'_>,
     node: Option<&str>,
     fingerprint: &mut Fingerprint,
 ) -> Result<(Option<Document>, Services), Rejected> {
@@ -245,7 +283,7 @@ fn document(
     let mut parsed = directord::parse(bytes, &path.display().to_string(), here);
     let mut result = None;
     if let Some(services) = parsed.take_services() {
-        result = Some(resolved(services, &path.display().to_string(), known));
+        result = Some(resolved(services, &path.display().to_string(), ways));
     } else if let Some(file) = parsed.services_file().map(Path::to_owned) {
         match read(&file) {
             Ok(bytes) => {
@@ -253,7 +291,7 @@ fn document(
                 if directord::is_directord_yaml(&file, &bytes) {
                     parsed.services_unreadable("it is a directord.yaml itself");
                 } else {
-                    result = Some(services(&file, &bytes, known));
+                    result = Some(services(&file, &bytes, ways));
                 }
             }
             Err(error) => {
@@ -291,30 +329,23 @@ struct Services {
     /// Other files it depends on, with what is in them.
     files: Vec<(PathBuf, Pem)>,
     lookups: BTreeMap<Name, Duration>,
+    unresolved: Unresolved,
 }
 
-fn services(path: &Path, bytes: &[u8], known: Option<&Answers>) -> Result<Services, Rejected> {
+fn services(path: &Path, bytes: &[u8], ways: Ways<'_>) -> Result<Services, Rejected> {
     let path = path.display().to_string();
-    resolved(ldirectord::parse(bytes, &path), &path, known)
+    resolved(ldirectord::parse(bytes, &path), &path, ways)
 }
 
 /// Looks the names up and builds the configuration.
-fn resolved(
-    parsed: ldirectord::Parsed,
-    path: &str,
-    known: Option<&Answers>,
-) -> Result<Services, Rejected> {
-    let (mut answers, lookups) = ask(parsed.names());
-    if let Some(known) = known {
-        for name in parsed.names() {
-            if let (None, Some(answer)) = (answers.get(&name), known.get(&name)) {
-                tracing::warn!("{name} cannot be resolved now and keeps its last value");
-                answers.insert(name, *answer);
-            }
-        }
-    }
+fn resolved(parsed: ldirectord::Parsed, path: &str, ways: Ways<'_>) -> Result<Services, Rejected> {
+    let (mut answers, lookups) = ask(parsed.names(), ways.known);
+    let unresolved = keep_known(&mut answers, &parsed.names(), ways.known);
     let names = answers.iter().map(|(name, answer)| (name.clone(), *answer));
     let mut names: Names = names.collect();
+    if !ways.refuses_unknown {
+        names.leave_out_unknown_hosts();
+    }
     let files = read_files(&parsed, &mut names);
     let Accepted {
         config,
@@ -336,7 +367,30 @@ fn resolved(
         answers,
         files,
         lookups,
+        unresolved,
     })
+}
+
+/// Fills in what was known before where there is no answer now.
+fn keep_known(answers: &mut Answers, names: &[Name], known: Option<&Answers>) -> Unresolved {
+    let mut unresolved = Unresolved::default();
+    for name in names {
+        if answers.contains_key(name) {
+            continue;
+        }
+        let before = known.and_then(|known| known.get(name));
+        if let Some(answer) = before {
+            answers.insert(name.clone(), *answer);
+        }
+        if let Name::Host { .. } = name {
+            let list = match before {
+                Some(_) => &mut unresolved.kept,
+                None => &mut unresolved.left_out,
+            };
+            list.insert(name.clone());
+        }
+    }
+    unresolved
 }
 
 /// Reads the files that must be known before a configuration can be built; those that can be
@@ -389,8 +443,12 @@ fn prove_clients(config: &Config, path: &str) -> Vec<Diagnostic> {
     findings
 }
 
-/// Answers, and how long each host took.
-fn ask(names: impl IntoIterator<Item = Name>) -> (Answers, BTreeMap<Name, Duration>) {
+/// Answers, and how long each host took. A host with many addresses keeps the one it has in
+/// `known`.
+pub(super) fn ask(
+    names: impl IntoIterator<Item = Name>,
+    known: Option<&Answers>,
+) -> (Answers, BTreeMap<Name, Duration>) {
     let mut answers = Answers::new();
     let mut lookups = BTreeMap::new();
     let mut hosts = Vec::new();
@@ -414,8 +472,14 @@ fn ask(names: impl IntoIterator<Item = Name>) -> (Answers, BTreeMap<Name, Durati
             name: name.into(),
             family,
         };
-        lookups.insert(name.clone(), found.took);
-        answers.insert(name, Answer::Address(found.address));
+        let before = match known.and_then(|known| known.get(&name)) {
+            Some(Answer::Address(address)) => Some(*address),
+            Some(Answer::Port(_)) | None => None,
+        };
+        if let Some(address) = found.choose(before) {
+            lookups.insert(name.clone(), found.took);
+            answers.insert(name, Answer::Address(address));
+        }
     }
     (answers, lookups)
 }
@@ -550,6 +614,43 @@ mod tests {
         let bad = said("\temailalert=a@example.com, b@c d\n");
         assert_eq!(bad.len(), 1);
         assert!(bad[0].contains("\"b@c d\" is no mail address"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_name_without_an_answer_keeps_what_it_had_or_is_left_out_alone() {
+        let text = "virtual=192.0.2.100:80\n\treal=192.0.2.21:80 gate\n\treal=b.invalid:80 gate\n\
+            \treal=c.invalid:80 gate\n\tchecktype=connect\n\
+            virtual=d.invalid:80\n\treal=192.0.2.21:80 gate\n\tchecktype=connect\n";
+        let files = directory(&[("a.cf", text)]);
+        let path = files.path().join("a.cf");
+        let name = |name: &str| Name::Host {
+            name: name.into(),
+            family: crate::model::Family::V4,
+        };
+        let address = Answer::Address([192, 0, 2, 22].into());
+        let known = Answers::from([(name("b.invalid"), address)]);
+        let loaded = load(&path, Some(&known)).unwrap();
+        assert_eq!(loaded.unresolved.kept, [name("b.invalid")].into());
+        let left_out = [name("c.invalid"), name("d.invalid")];
+        assert_eq!(loaded.unresolved.left_out, left_out.into());
+        assert_eq!(loaded.answers.get(&name("b.invalid")), Some(&address));
+        let [service] = &loaded.config.services[..] else {
+            panic!("one service");
+        };
+        let reals = service
+            .reals
+            .iter()
+            .map(|real| real.destination.key.address.to_string());
+        assert_eq!(reals.collect::<Vec<_>>(), ["192.0.2.21", "192.0.2.22"]);
+        assert!(service.has_unknown_reals);
+        let warned = |text: &str| loaded.warnings.iter().any(|w| w.to_string().contains(text));
+        assert!(warned("invalid address (c.invalid) for real server"));
+        assert!(warned(
+            "invalid address for virtual service: host d.invalid"
+        ));
+        assert!(!warned("b.invalid"));
+        let refused = prove(&path, None).unwrap_err().lines();
+        assert_eq!(refused.len(), 3, "{refused:?}");
     }
 
     #[test]

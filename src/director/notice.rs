@@ -154,6 +154,17 @@ impl Notice {
         notice.with_transition(transition)
     }
 
+    /// The uplink of this host was found dead, or is back.
+    pub fn uplink(is_dead: bool) -> Self {
+        if is_dead {
+            let message = "the uplink is dead; checks that fail do not count".to_owned();
+            Self::new(Severity::Error, message)
+        } else {
+            let message = "the uplink is back; checks count again".to_owned();
+            Self::new(Severity::Info, message)
+        }
+    }
+
     /// Many changes were made at once that are nobody's transition.
     pub fn bulk(count: usize) -> Self {
         let message = format!("Made {count} changes to the kernel's table at once");

@@ -8,18 +8,30 @@ use std::time::{Duration, Instant};
 use crate::model::{Family, Protocol};
 
 /// Longest wait for all names together. A dead name server costs this once.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Addresses of one host that are looked at.
+const ADDRESSES_MAX: usize = 4096;
 
 /// Look-ups at a time.
 const PARALLEL: usize = 64;
 
 /// What a look-up gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// First address of the host in the family asked for.
-    pub address: IpAddr,
+    /// Addresses of the host in the family asked for, at least one.
+    pub addresses: Vec<IpAddr>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Found {
+    /// The address that is used: the one that was used so far, when the name still has it. A
+    /// name with many addresses gives them in another order each time.
+    pub fn choose(&self, known: Option<IpAddr>) -> Option<IpAddr> {
+        let known = known.filter(|known| self.addresses.contains(known));
+        known.or_else(|| self.addresses.first().copied())
+    }
 }
 
 /// Addresses of hosts in the families asked for; hosts that have none, or none in time, are
@@ -40,8 +52,8 @@ pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), Found> 
                 .stack_size(128 * 1024)
                 .spawn(move || {
                     let began = Instant::now();
-                    let found = first_address(&name.0, name.1).map(|address| Found {
-                        address,
+                    let found = addresses(&name.0, name.1).map(|addresses| Found {
+                        addresses,
                         took: began.elapsed(),
                     });
                     // The caller may have stopped waiting.
@@ -66,11 +78,14 @@ pub fn hosts(names: Vec<(String, Family)>) -> BTreeMap<(String, Family), Found> 
     }
 }
 
-fn first_address(host: &str, family: Family) -> Option<IpAddr> {
+fn addresses(host: &str, family: Family) -> Option<Vec<IpAddr>> {
     let addresses = (host, 0).to_socket_addrs().ok()?;
-    addresses
+    let addresses: Vec<IpAddr> = addresses
         .map(|address| address.ip())
-        .find(|address| Family::of(*address) == family)
+        .filter(|address| Family::of(*address) == family)
+        .take(ADDRESSES_MAX)
+        .collect();
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 /// Ports by service name, as `/etc/services` lists them.
@@ -140,6 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_many_addresses_keeps_the_one_in_use() {
+        let address = |last: u16| IpAddr::from([192, 0, (last >> 8) as u8, last as u8]);
+        let mut found = Found {
+            addresses: (0..1000).map(address).collect(),
+            took: Duration::ZERO,
+        };
+        assert_eq!(found.choose(None), Some(address(0)));
+        assert_eq!(found.choose(Some(address(700))), Some(address(700)));
+        assert_eq!(found.choose(Some(address(1000))), Some(address(0)));
+        found.addresses.rotate_left(300);
+        assert_eq!(found.choose(Some(address(0))), Some(address(0)));
+    }
+
+    #[test]
     fn hosts_are_looked_up_in_their_family() {
         let wanted = vec![
             ("localhost".to_owned(), Family::V4),
@@ -147,7 +176,7 @@ mod tests {
         ];
         let found = hosts(wanted);
         let localhost = found.get(&("localhost".to_owned(), Family::V4)).unwrap();
-        assert_eq!(localhost.address, IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(localhost.addresses, [IpAddr::from([127, 0, 0, 1])]);
         assert!(localhost.took > Duration::ZERO);
         assert_eq!(found.len(), 1);
     }

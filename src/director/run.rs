@@ -3,7 +3,9 @@
 mod alerts;
 mod end;
 mod files;
+mod names;
 mod pair;
+mod uplink;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -108,6 +110,8 @@ enum Event {
     NewServices(Loaded, Result<Table, kernel::Error>),
     Maintenance(std::io::Result<Files>),
     Name(std::net::IpAddr, Option<String>),
+    Names(load::Answers),
+    Uplink(bool),
     FileChanged(load::Fingerprint),
 }
 
@@ -128,6 +132,7 @@ struct Director {
     on_ready: Option<Box<dyn FnOnce() + Send>>,
     file: ConfigFile,
     maintenance: Maintenance,
+    names: names::Names,
     drift_due: Instant,
     housekeeping_due: Instant,
     started: Instant,
@@ -145,6 +150,8 @@ struct ConfigFile {
     path: PathBuf,
     answers: Arc<load::Answers>,
     fingerprint: load::Fingerprint,
+    /// The files as they were when they were taken into force.
+    in_force: load::Fingerprint,
     loading: bool,
     /// Asked for while one was under way.
     again: bool,
@@ -205,6 +212,7 @@ impl Director {
             file: ConfigFile {
                 path: options.loaded.path,
                 answers: options.loaded.answers,
+                in_force: options.loaded.fingerprint.clone(),
                 fingerprint: options.loaded.fingerprint,
                 loading: false,
                 again: false,
@@ -213,6 +221,7 @@ impl Director {
                 error: None,
             },
             maintenance: Maintenance::default(),
+            names: names::Names::default(),
             drift_due: now + DRIFT_INTERVAL,
             housekeeping_due: now,
             started: now,
@@ -222,6 +231,7 @@ impl Director {
             pair: options.pair.map(|member| pair::Side::new(&config, member)),
             alerts: alerts::Side::start(&config)?,
         };
+        director.names.take(&options.loaded.unresolved, now);
         director.watch_checks();
         director.keep_standby();
         (director.on_config)(&config);
@@ -297,6 +307,7 @@ impl Director {
                 Action::Fallback(command) => self.run_fallback_command(&command),
                 Action::Notice(notice) => notice.log(),
                 Action::Alert(occurrence) => self.alerts.take(occurrence, now),
+                Action::AskUplink(targets) => self.ask_uplink(targets),
                 Action::Gone(service) => self.alerts.forget(&service),
             }
         }
@@ -396,6 +407,8 @@ impl Director {
                 self.maintenance.names.insert(address, name);
                 self.apply_maintenance(now);
             }
+            Event::Uplink(is_alive) => self.core.handle_uplink(is_alive, now),
+            Event::Names(found) => self.take_names(&found, now),
             Event::FileChanged(fingerprint) => self.take_file_change(fingerprint),
         }
     }
@@ -477,6 +490,8 @@ impl Director {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             reload_error: self.file.error.clone(),
             kernel_error: self.kernel_error.clone(),
+            uplink: self.core.uplink_status(now),
+            names: self.names.status(&self.file.answers, now),
             alerts: self.alerts.status(now),
             services: self.core.service_statuses(now, &last_round),
             pair: None,

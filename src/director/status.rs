@@ -23,6 +23,12 @@ pub struct Status {
     pub reload_error: Option<String>,
     /// Why the kernel could not be reached at the last attempt, if so.
     pub kernel_error: Option<String>,
+    /// The guard of this host's own uplink, if one is configured.
+    #[serde(default)]
+    pub uplink: Option<UplinkStatus>,
+    /// Host names that cannot be resolved.
+    #[serde(default)]
+    pub names: NameStatus,
     /// Alerts that wait or cannot be delivered, if so.
     #[serde(default)]
     pub alerts: Option<AlertStatus>,
@@ -30,6 +36,40 @@ pub struct Status {
     pub services: Vec<ServiceStatus>,
     /// The pair, if this director is a node of one.
     pub pair: Option<PairStatus>,
+}
+
+/// State of the guard of this host's own uplink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UplinkStatus {
+    /// Addresses of which one has to answer.
+    pub targets: Vec<String>,
+    /// Seconds since none answers; `None` while the uplink is not known to be dead.
+    pub dead_for_seconds: Option<f64>,
+    /// Failed checks that did not count since the start.
+    pub ignored_failures: u64,
+}
+
+/// Host names of the configuration that the system does not resolve.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NameStatus {
+    /// Look-ups without an answer since the start.
+    pub failures: u64,
+    /// Those without an answer at the last look.
+    pub unresolved: Vec<UnresolvedName>,
+}
+
+/// A host name without an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnresolvedName {
+    /// The name.
+    pub name: String,
+    /// `IPv4` or `IPv6`.
+    pub family: String,
+    /// The address that it keeps; `None` when it never had one and what stands on it is left
+    /// out.
+    pub keeps: Option<String>,
+    /// Seconds since it has had no answer.
+    pub since_seconds: f64,
 }
 
 /// State of the alerts by mail and of the monitor files.

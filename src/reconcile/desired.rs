@@ -6,6 +6,10 @@ use crate::model::{Availability, Destination, DestinationKey, Entry, Service};
 
 /// All that decides how a virtual service should look.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent matters of policy and knowledge"
+)]
 pub struct ServiceState<'a> {
     /// Attributes of the service.
     pub service: &'a Service,
@@ -15,6 +19,9 @@ pub struct ServiceState<'a> {
     pub readd_quiescent: bool,
     /// Its real servers, in the order of the configuration.
     pub reals: &'a [RealServer],
+    /// The addresses of further real servers are not known: destinations that no line names
+    /// may be theirs and stay as they are found.
+    pub keeps_others: bool,
     /// Stands in when no real server is usable.
     pub fallback: Option<Destination>,
     /// First checks are still under way: a fallback that is out stays out.
@@ -52,13 +59,17 @@ pub struct Desired {
 ///   (but is only entered there with `readd_quiescent`), thresholds kept.
 /// - The fallback is in exactly when no real server has a weight above 0. A fallback that is
 ///   also a real server of the service is one destination, not two.
-/// - Destinations that no line of the configuration names are not in it.
+/// - Destinations that no line of the configuration names are not in it, unless
+///   `keeps_others`.
 pub fn desired(state: &ServiceState<'_>) -> Desired {
     let mut destinations = BTreeMap::new();
     for real in state.reals {
         if let Some(destination) = wanted(state, real) {
             insert_stronger(&mut destinations, destination);
         }
+    }
+    if state.keeps_others {
+        destinations.extend(others(state));
     }
     let usable = destinations
         .values()
@@ -82,6 +93,19 @@ pub fn desired(state: &ServiceState<'_>) -> Desired {
 
 fn observed<'a>(state: &ServiceState<'a>, key: &DestinationKey) -> Option<&'a Destination> {
     state.observed.and_then(|entry| entry.destinations.get(key))
+}
+
+/// What the kernel holds beside the real servers and the fallback.
+fn others(state: &ServiceState<'_>) -> BTreeMap<DestinationKey, Destination> {
+    let found = state.observed.map(|entry| &entry.destinations);
+    let mut others = found.cloned().unwrap_or_default();
+    for real in state.reals {
+        others.remove(&real.destination.key);
+    }
+    if let Some(fallback) = state.fallback {
+        others.remove(&fallback.key);
+    }
+    others
 }
 
 fn wanted(state: &ServiceState<'_>, real: &RealServer) -> Option<Destination> {

@@ -44,10 +44,15 @@ fn entry(destinations: &[Destination]) -> Entry {
 
 /// The desired destinations of a service, as (last octet, weight).
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "those of the state that it stands for"
+)]
 struct Case<'a> {
     reals: &'a [RealServer],
     quiescent: bool,
     readd: bool,
+    keeps: bool,
     fallback: Option<Destination>,
     hold: bool,
     observed: Option<&'a Entry>,
@@ -61,6 +66,7 @@ impl Case<'_> {
             quiescent: self.quiescent,
             readd_quiescent: self.readd,
             reals: self.reals,
+            keeps_others: self.keeps,
             fallback: self.fallback,
             hold_fallback: self.hold,
             observed: self.observed,
@@ -93,6 +99,21 @@ fn up_servers_are_in_and_failed_ones_leave() {
         ..Case::default()
     };
     assert_eq!(case.run(), [(1, 5)]);
+}
+
+#[test]
+fn others_stay_as_they_are_only_while_addresses_are_unknown() {
+    let reals = [real(1, 5, Up), real(2, 1, Down)];
+    let before = entry(&[server(1, 5), server(2, 1), server(3, 7), server(9, 1)]);
+    let case = |keeps| Case {
+        reals: &reals,
+        fallback: Some(server(9, 1)),
+        keeps,
+        observed: Some(&before),
+        ..Case::default()
+    };
+    assert_eq!(case(false).run(), [(1, 5)]);
+    assert_eq!(case(true).run(), [(1, 5), (3, 7)]);
 }
 
 #[test]
@@ -134,6 +155,7 @@ fn thresholds_survive_quiescing() {
         quiescent: true,
         readd_quiescent: false,
         reals: &reals,
+        keeps_others: false,
         fallback: None,
         hold_fallback: false,
         observed: Some(&before),

@@ -9,7 +9,7 @@ use directord::control::Server;
 use directord::director::Command;
 use directord::director::pair::report::{ConnectionsStatus, DaemonStatus, SyncReport};
 use directord::director::pair::status::{PairStatus, TransitionStatus};
-use directord::director::status::Status;
+use directord::director::status::{NameStatus, Status};
 use directord::failover;
 use tokio::sync::{mpsc, oneshot};
 
@@ -207,6 +207,8 @@ async fn answer(mut commands: mpsc::Receiver<Command>, node: Arc<Mutex<Node>>) {
                     uptime_seconds: 240.0,
                     reload_error: None,
                     kernel_error: None,
+                    uplink: None,
+                    names: NameStatus::default(),
                     alerts: None,
                     services: Vec::new(),
                     pair,

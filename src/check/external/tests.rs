@@ -170,6 +170,17 @@ async fn children_that_hold_the_output_open_delay_nothing_and_do_not_survive() {
 }
 
 #[tokio::test]
+async fn a_child_of_a_session_of_its_own_is_killed_when_it_keeps_the_output_open() {
+    let script = Script::new(
+        "cd \"$(dirname \"$0\")\"; setsid sh -c 'echo $$ > pids; sleep 100' &
+         while ! [ -s pids ]; do sleep 0.01; done; exit 0",
+    );
+    let report = script.run(&[], LONG).await;
+    assert_eq!(report.outcome, Outcome::Up);
+    assert_eq!(survivors(&script.path("pids"), 1), [0_i32; 0]);
+}
+
+#[tokio::test]
 async fn output_is_drained_and_bounded() {
     let report = Script::new("head -c 1048576 /dev/zero | tr '\\0' x; exit 1")
         .run(&[], LONG)

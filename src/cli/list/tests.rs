@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::cli::args::{Arguments, Command};
-use crate::director::status::{CheckStatus, FallbackStatus, ServerStatus, ServiceStatus, Status};
+use crate::director::status::{
+    CheckStatus, FallbackStatus, NameStatus, ServerStatus, ServiceStatus, Status,
+};
 use crate::kernel::statistics::Statistics;
 use crate::model::{
     Checksum, Counters, Destination, DestinationKey, Family, Forwarding, Info, Netmask,
@@ -175,6 +177,8 @@ fn director() -> Director {
         uptime_seconds: 4000.0,
         reload_error: None,
         kernel_error: None,
+        uplink: None,
+        names: NameStatus::default(),
         services: vec![web, passive, unreadable],
         pair: None,
         alerts: None,

@@ -182,6 +182,11 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
         "Weights set by hand are put right within two seconds. Default no. ldirectord does not know this word.",
     ),
     (
+        "uplink",
+        "ADDRESS[,ADDRESS…]",
+        "Hosts beyond this one's own uplink, 8 at most. A check that fails counts only when one of them answers a ping; while none does, nothing is taken out. Default none. ldirectord does not know this word.",
+    ),
+    (
         "cleanstop",
         "yes|no",
         "Remove the service at the end. Default yes.",

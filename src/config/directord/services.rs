@@ -221,6 +221,13 @@ fn set_globals(builder: &mut Builder, cx: &mut Context<'_>, entry: &GlobalsEntry
     set.switch("quiescent", entry.quiescent.given());
     set.switch("readdquiescent", entry.readd_quiescent.given());
     set.switch("enforceweights", entry.enforce_weights.given());
+    if let Some(targets) = entry.uplink.given() {
+        let addresses = targets.value.given();
+        let words: Vec<String> = addresses.map(|one| one.value.0.to_string()).collect();
+        if !words.is_empty() {
+            set.put("uplink", &words.join(","), targets.span);
+        }
+    }
     set.switch("cleanstop", entry.clean_stop.given());
     set.mail(entry.mail.given());
     set.text("emailalertfrom", entry.mail_from.given());

@@ -42,6 +42,7 @@ pub(super) const DIRECTIVES: &[(&str, Place)] = &[
     ("quiescent", Both),
     ("readdquiescent", Global),
     ("enforceweights", Global),
+    ("uplink", Global),
     ("cleanstop", Both),
     ("maintenancedir", Global),
     ("virtual", Global),
@@ -105,6 +106,7 @@ pub(super) const DIRECTIVES: &[(&str, Place)] = &[
 /// Those that ldirectord 4.12 does not know.
 const BEYOND: &[&str] = &[
     "enforceweights",
+    "uplink",
     "fall",
     "rise",
     "fastinterval",

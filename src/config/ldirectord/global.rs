@@ -1,9 +1,11 @@
 //! Directives outside sections.
 
+use std::net::IpAddr;
+
 use super::address::{RawFallback, read_fallback};
 use super::options::{Seen, Shared, set};
 use super::value::Value;
-use crate::config::effective::{FileName, Line, Log, LogTarget};
+use crate::config::effective::{FileName, Globals, Line, Log, LogTarget};
 use crate::config::source::{Context, quoted};
 use crate::model::Family;
 
@@ -21,6 +23,7 @@ pub(super) struct GlobalOptions {
     pub(super) supervised: Option<bool>,
     pub(super) readd_quiescent: Option<bool>,
     pub(super) enforce_weights: Option<bool>,
+    pub(super) uplink: Option<Vec<IpAddr>>,
     pub(super) mail_from: Option<String>,
     pub(super) maintenance_directory: Option<FileName>,
     seen: Seen,
@@ -49,6 +52,7 @@ impl GlobalOptions {
             "supervised" => set(&mut self.supervised, value.yes_no(cx)),
             "readdquiescent" => set(&mut self.readd_quiescent, value.yes_no(cx)),
             "enforceweights" => set(&mut self.enforce_weights, value.yes_no(cx)),
+            "uplink" => set(&mut self.uplink, uplink(cx, value)),
             "callback" => set(&mut self.callback, value.quoted(cx, None)),
             "logfile" => {
                 if let Some(text) = value.quoted(cx, None) {
@@ -77,6 +81,28 @@ impl GlobalOptions {
     pub(super) fn set_supervised(&mut self) {
         self.supervised = Some(true);
     }
+}
+
+fn uplink(cx: &mut Context<'_>, value: &Value<'_>) -> Option<Vec<IpAddr>> {
+    let words: Vec<&str> = value.text.split(',').map(str::trim).collect();
+    let mut targets = Vec::new();
+    for word in &words {
+        // A name would need what the uplink leads to.
+        let Ok(address) = word.parse::<IpAddr>() else {
+            cx.error(value.or_whole(), format!("{} is no address", quoted(word)))
+                .help("write uplink=ADDRESS, or several with commas between them, without names");
+            return None;
+        };
+        if !targets.contains(&address) {
+            targets.push(address);
+        }
+    }
+    if targets.len() > Globals::UPLINK_MAX {
+        cx.error(value.or_whole(), "too many hosts for the uplink")
+            .help(format!("name {} at most", Globals::UPLINK_MAX));
+        return None;
+    }
+    Some(targets)
 }
 
 fn log(cx: &mut Context<'_>, value: &Value<'_>, text: String) -> Log {

@@ -32,6 +32,7 @@ impl Resolver<'_> {
     ) -> Vec<RealServer> {
         self.destinations.clear();
         let path = self.path(section, key, settings);
+        self.has_unknown_reals = false;
         let mut noted = Noted::default();
         let mut reals = Vec::with_capacity(section.reals.len());
         for raw in &section.reals {
@@ -65,6 +66,11 @@ impl Resolver<'_> {
                 });
                 let check = match check {
                     Ok(check) => check,
+                    Err(problem) if self.has_unknown_request(raw, section.family) => {
+                        self.has_unknown_reals = true;
+                        self.leave_out(raw.span, &problem.message);
+                        break;
+                    }
                     Err(problem) => {
                         self.cx.error(raw.span, problem.message).help(problem.help);
                         break;
@@ -152,18 +158,25 @@ impl Resolver<'_> {
     ) -> Option<IpAddr> {
         let address = self.names.address(host, family);
         if address.is_none() {
-            self.cx
-                .error(
-                    raw.span,
-                    format!(
-                        "invalid address ({host}) for real server (could not resolve {which}host)"
-                    ),
-                )
-                .help(format!(
+            let message =
+                format!("invalid address ({host}) for real server (could not resolve {which}host)");
+            if self.names.leaves_out(host, family) {
+                self.has_unknown_reals = true;
+                self.leave_out(raw.span, &message);
+            } else {
+                self.cx.error(raw.span, message).help(format!(
                     "the name has no {family} address; check it, or write the address"
                 ));
+            }
         }
         address
+    }
+
+    /// Whether the request of a real line is a URL whose host is to be left out.
+    fn has_unknown_request(&self, raw: &RawReal, family: Family) -> bool {
+        let request = raw.options.exchange.as_ref().map(|exchange| &exchange.0);
+        let host = request.and_then(|request| lower::url_host(request));
+        host.is_some_and(|host| self.names.leaves_out(&host, family))
     }
 
     fn range_length(&mut self, raw: &RawReal, first: Ipv4Addr, last: Ipv4Addr) -> Option<u32> {

@@ -13,9 +13,15 @@ use crate::config::effective::{
     Config, Fallback, GlobalFallback, Globals, Line, Log, LogTarget, Mail, Phases,
 };
 use crate::config::names::{Name, Names, Wanted};
-use crate::config::source::Context;
+use crate::config::source::{Context, Span};
 use crate::config::{Accepted, Rejected};
 use crate::model::{Destination, DestinationKey, Family, Policy, Protocol, ServiceKey};
+
+/// Warns of a line that is not there because its name is unknown.
+pub(super) fn leave_out(cx: &mut Context<'_>, span: Span, message: &str) {
+    cx.warning(span, format!("{message}, left out until the name is found"))
+        .help("check the name, or write the address");
+}
 
 impl Parsed {
     /// Every name that needs an answer, once each.
@@ -210,6 +216,7 @@ fn globals(
         quiescent: shared.quiescent.unwrap_or(false),
         readd_quiescent: options.readd_quiescent.unwrap_or(false),
         enforce_weights: options.enforce_weights.unwrap_or(false),
+        uplink: options.uplink.clone().unwrap_or_default(),
         clean_stop: shared.clean_stop.unwrap_or(true),
         mail: shared.mail(&no_mail),
         mail_from: options.mail_from.clone(),
@@ -254,14 +261,16 @@ pub(super) fn fallback_address(
 ) -> Option<IpAddr> {
     let address = names.address(&raw.endpoint.host, family);
     if address.is_none() {
-        cx.error(
-            raw.span,
-            format!(
-                "invalid {family} address or could not resolve for fallback server: {}",
-                raw.endpoint.host
-            ),
-        )
-        .help("check the name, or write the address");
+        let message = format!(
+            "invalid {family} address or could not resolve for fallback server: {}",
+            raw.endpoint.host
+        );
+        if names.leaves_out(&raw.endpoint.host, family) {
+            leave_out(cx, raw.span, &message);
+        } else {
+            cx.error(raw.span, message)
+                .help("check the name, or write the address");
+        }
     }
     address
 }

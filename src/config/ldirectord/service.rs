@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::address::{RawFallback, VirtualAddress};
 use super::demands;
-use super::resolve::{ResolvedFallback, fallback, fallback_address};
+use super::resolve::{self, ResolvedFallback, fallback, fallback_address};
 use super::rule::NamedChecks;
 use super::seconds;
 use super::section::{ProtocolWord, Section};
@@ -34,6 +34,8 @@ pub(super) struct Resolver<'a> {
     /// Real servers so far.
     pub(super) reals: usize,
     pub(super) checks: NamedChecks,
+    /// The service at hand has real servers whose names are unknown.
+    pub(super) has_unknown_reals: bool,
 }
 
 impl<'a> Resolver<'a> {
@@ -53,6 +55,7 @@ impl<'a> Resolver<'a> {
             destinations: HashSet::new(),
             reals: 0,
             checks: NamedChecks::default(),
+            has_unknown_reals: false,
         }
     }
 
@@ -105,11 +108,17 @@ impl<'a> Resolver<'a> {
             written,
             service: service?,
             reals,
+            has_unknown_reals: self.has_unknown_reals,
             check,
             rule,
             check_path: section.options.check_path.is_some_and(|(on, _)| on),
             fallback,
         })
+    }
+
+    /// Warns of what is not there because its name is unknown.
+    pub(super) fn leave_out(&mut self, span: Span, message: &str) {
+        resolve::leave_out(&mut self.cx, span, message);
     }
 
     /// Key of the service, and its address as written.
@@ -156,12 +165,14 @@ impl<'a> Resolver<'a> {
             } else {
                 format!("{protocol} port {port} is unknown")
             };
-            self.cx
-                .error(
-                    section.span,
-                    format!("invalid address for virtual service: {what}"),
-                )
-                .help("check the name, or write the number");
+            let message = format!("invalid address for virtual service: {what}");
+            if self.names.leaves_out(host, family) && number.is_some() {
+                self.leave_out(section.span, &message);
+            } else {
+                self.cx
+                    .error(section.span, message)
+                    .help("check the name, or write the number");
+            }
             return None;
         };
         let key = ServiceKey::Address {

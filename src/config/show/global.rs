@@ -1,5 +1,7 @@
 //! Settings of the director as a whole.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::{FallbackView, MailView, PolicyView, path};
@@ -30,6 +32,7 @@ pub(super) struct GlobalView<'a> {
     quiescent: bool,
     readd_quiescent: bool,
     enforce_weights: bool,
+    uplink: &'a [IpAddr],
     clean_stop: bool,
     mail: MailView<'a>,
     mail_from: Option<&'a str>,
@@ -73,6 +76,7 @@ impl<'a> GlobalView<'a> {
             quiescent: globals.quiescent,
             readd_quiescent: globals.readd_quiescent,
             enforce_weights: globals.enforce_weights,
+            uplink: &globals.uplink,
             clean_stop: globals.clean_stop,
             mail: MailView::of(&globals.mail),
             mail_from: globals.mail_from.as_deref(),

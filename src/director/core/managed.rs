@@ -200,6 +200,7 @@ impl Managed {
             quiescent: self.virtual_service.quiescent,
             readd_quiescent,
             reals: &reals,
+            keeps_others: self.virtual_service.has_unknown_reals,
             fallback: self
                 .virtual_service
                 .fallback

@@ -26,11 +26,13 @@ mod reload;
 mod status;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod weights;
 
 pub use applied::Refused;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,8 +44,10 @@ use crate::reconcile;
 use super::alert::Occurrence;
 use super::lane::{CheckId, CheckResult, Watch};
 use super::notice::Notice;
+use super::status::UplinkStatus;
 use checks::{Checks, Dependant, Role};
 use managed::Managed;
+use uplink::{Answered, Uplink};
 
 /// How long a service without a usable server waits for its first check results before the
 /// fallback steps in. Long enough for servers that answer, short enough for clients.
@@ -70,6 +74,8 @@ pub enum Action {
     Alert(Occurrence),
     /// A service that no configuration names has left the kernel.
     Gone(ServiceKey),
+    /// Ask these hosts for a sign of life, and report to [`Core::handle_uplink`].
+    AskUplink(Vec<IpAddr>),
 }
 
 /// A fallback command to run: `COMMAND start|stop ADDRESS:PORT PROTOCOL`.
@@ -109,6 +115,7 @@ pub struct Core {
     unread: BTreeSet<ServiceKey>,
     /// Whether any configuration so far asked for mail.
     mails: bool,
+    uplink: Uplink,
     actions: VecDeque<Action>,
 }
 
@@ -130,6 +137,7 @@ impl Core {
             refusals: BTreeMap::new(),
             unread: BTreeSet::new(),
             mails: false,
+            uplink: Uplink::default(),
             actions: VecDeque::new(),
         };
         core.adopt(config, observed, now);
@@ -154,7 +162,39 @@ impl Core {
 
     /// A check finished.
     pub fn handle_result(&mut self, id: CheckId, result: &CheckResult, now: Instant) {
-        let mut result = result.clone();
+        let passed = self.uplink.pass(id, result.clone(), now);
+        if let Some(result) = passed {
+            self.count_result(id, result, now);
+        }
+        self.ask_uplink(now);
+    }
+
+    /// One of the hosts of [`Action::AskUplink`] has answered, or none has.
+    pub fn handle_uplink(&mut self, is_alive: bool, now: Instant) {
+        let answered = self.uplink.answer(is_alive, now);
+        self.take_answered(answered);
+        self.ask_uplink(now);
+    }
+
+    fn take_answered(&mut self, answered: Answered) {
+        let notice = answered.turned.map(Notice::uplink);
+        self.actions.extend(notice.map(Action::Notice));
+        for (id, result, at) in answered.results {
+            self.count_result(id, result, at);
+        }
+    }
+
+    fn ask_uplink(&mut self, now: Instant) {
+        let question = self.uplink.question(now);
+        self.actions.extend(question.map(Action::AskUplink));
+    }
+
+    /// The guard of the uplink; `None` when there is none.
+    pub fn uplink_status(&self, now: Instant) -> Option<UplinkStatus> {
+        self.uplink.status(now)
+    }
+
+    fn count_result(&mut self, id: CheckId, mut result: CheckResult, now: Instant) {
         let mut concerned = vec![id];
         for dependant in self.checks.record(id, &mut result) {
             match dependant.role {
@@ -310,6 +350,7 @@ impl Core {
             }
         }
         self.retry_refused(now);
+        self.ask_uplink(now);
     }
 
     /// When [`Core::handle_timeout`] wants to be called.
@@ -317,7 +358,7 @@ impl Core {
         let services = self.services.values();
         let holds = services.flat_map(|m| [m.hold_until, m.due]).flatten();
         let retries = self.refusals.values().filter_map(applied::Refusal::due);
-        holds.chain(retries).min()
+        holds.chain(retries).chain(self.uplink.due()).min()
     }
 
     /// The next thing to do, if any.

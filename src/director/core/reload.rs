@@ -50,6 +50,8 @@ impl Core {
         }
         let mut recipients = config.services.iter().map(|s| &s.mail.recipients);
         self.mails |= recipients.any(Option::is_some);
+        let answered = self.uplink.configure(&config.globals.uplink);
+        self.take_answered(answered);
         self.config = config;
         self.run_checks(now);
     }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 mod alerts;
 mod rules;
 mod standby;
+mod uplink;
 mod weights;
 
 use super::{Action, Core, FallbackCommand, Refused};
@@ -44,6 +45,8 @@ struct World {
     messages: Vec<String>,
     alerts: Vec<Occurrence>,
     commands: Vec<FallbackCommand>,
+    /// How often the hosts of the uplink were to be asked.
+    questions: u32,
     lowest: Option<usize>,
 }
 
@@ -85,6 +88,7 @@ impl World {
             messages: Vec::new(),
             alerts: Vec::new(),
             commands: Vec::new(),
+            questions: 0,
             lowest: None,
         };
         world.settle();
@@ -121,6 +125,10 @@ impl World {
                 Action::Fallback(command) => self.commands.push(command),
                 Action::Alert(occurrence) => self.alerts.push(occurrence),
                 Action::Gone(_) => {}
+                Action::AskUplink(targets) => {
+                    self.questions += 1;
+                    assert_eq!(targets.len(), 2);
+                }
                 Action::Notice(notice) => {
                     let reason = notice.reason.map(|r| format!(" [{r}]")).unwrap_or_default();
                     self.messages.push(format!("{}{reason}", notice.message));

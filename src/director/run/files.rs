@@ -75,7 +75,9 @@ impl Director {
                 let before = children::names(self.core.config());
                 let config = Arc::new(loaded.config);
                 self.file.answers = loaded.answers;
+                self.file.in_force = loaded.fingerprint.clone();
                 self.file.fingerprint = loaded.fingerprint;
+                self.names.take(&loaded.unresolved, now);
                 self.core.reload(Arc::clone(&config), table, now);
                 self.alerts.configure(&config);
                 self.watch_checks();
@@ -116,6 +118,7 @@ impl Director {
                 let _ = sender.send(Event::FileChanged(known.renewed()));
             });
         }
+        self.look_for_names(Instant::now());
         if let (Some(directory), false) = (
             self.core.config().globals.maintenance_directory.clone(),
             self.maintenance.reading,
@@ -159,6 +162,7 @@ impl Director {
             let command = Program {
                 program: callback,
                 arguments: vec![path],
+                confined: true,
             };
             self.runner.run("callback", command);
         }

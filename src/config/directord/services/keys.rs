@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::config::directord::collection::{List, Named};
 use crate::config::directord::node::{Kind, Node};
 use crate::config::directord::read::{Optional, Read, Slot, mapping};
-use crate::config::directord::value::{AbsolutePath, Name, Number, Text, Word};
+use crate::config::directord::value::{AbsolutePath, Address, Name, Number, Text, Word};
 use crate::config::source::Context;
 use crate::model::{HttpHeader, Rule};
 
@@ -114,6 +114,9 @@ mapping! {
         readd_quiescent: Optional<bool>,
         /// Whether weights that were set by hand are put right at once; false when missing.
         enforce_weights: Optional<bool>,
+        /// Addresses of hosts of which one answers as long as this host's own uplink works;
+        /// failed checks do not count while none does. None when missing.
+        uplink: Optional<List<Address, 0, 8>>,
         /// Whether services are removed at the end; true when missing.
         clean_stop: Optional<bool>,
         /// Mail about changes.

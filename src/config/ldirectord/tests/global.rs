@@ -233,3 +233,20 @@ fn maintenancedir_is_kept_with_its_line() {
         "maintenance directory not specified",
     );
 }
+
+#[test]
+fn uplink_is_a_list_of_addresses() {
+    let targets = |value: &str| -> Vec<String> {
+        let globals = clean(format!("uplink={value}\n")).globals;
+        globals.uplink.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(targets("192.0.2.1"), ["192.0.2.1"]);
+    let two = ["192.0.2.1", "2001:db8::1"];
+    assert_eq!(targets("192.0.2.1, 2001:db8::1,192.0.2.1"), two);
+    assert!(clean("").globals.uplink.is_empty());
+    let nine: Vec<String> = (1..10).map(|last| format!("192.0.2.{last}")).collect();
+    refuses(format!("uplink={}\n", nine.join(",")), 1, "too many hosts");
+    for bad in ["", "router.example", "192.0.2.1,", "192.0.2.1:80"] {
+        refuses(format!("uplink={bad}\n"), 1, "is no address");
+    }
+}
