@@ -201,7 +201,7 @@ pub enum AlarmKind {
     Refused,
     /// The node is cut off from the peer and from all targets.
     Isolated,
-    /// The peer was silent for longer than twice fits into the dead interval, and went on.
+    /// The peer was silent, or late, for so long that the dead interval grows, and went on.
     Pauses,
 }
 

@@ -1,9 +1,9 @@
 //! How long a silence of the peer has to last until it is one, on hosts as they are.
 //!
 //! A pause of a host, a full queue and a burst of lost packets all look like the death of the
-//! peer until its next advert comes. What such pauses cost is measured: twice the worst of the
-//! last minutes is what a node waits, never less than is configured and, so that a real death
-//! is still noticed, never more than a second where less than that is configured.
+//! peer until its next advert comes. What such pauses cost is measured: a node waits half as long
+//! again as the worst of the last minutes, never less than is configured and, so that a real
+//! death is still noticed, never more than a second where less than that is configured.
 //!
 //! A node says in its adverts how long it waits, because the owner on the other side must have
 //! given up before that. So a longer time counts at once, and a shorter one only after the peer
@@ -65,7 +65,7 @@ impl Patience {
 
     /// What the next advert says.
     pub(in crate::failover) fn wanted(&self, configured: Duration) -> Duration {
-        (self.worst() * 2).clamp(configured, configured.max(MOST))
+        (self.worst() * 3 / 2).clamp(configured, configured.max(MOST))
     }
 
     /// What this node waits: also what it has said and the peer may still count on.
@@ -105,15 +105,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_counts_twice_and_for_some_minutes() {
+    fn a_pause_counts_half_as_long_again_and_for_some_minutes() {
         let start = Instant::now();
         let mut patience = Patience::new(start);
         patience.note(ms(20), D, start);
         assert_eq!(patience.wanted(D), D, "less than is configured");
         patience.note(ms(120), D, start + ms(10));
-        assert_eq!(patience.wanted(D), ms(240));
+        assert_eq!(patience.wanted(D), ms(180));
         patience.note(ms(10), D, start + MEMORY);
-        assert_eq!(patience.wanted(D), ms(240), "the part before still counts");
+        assert_eq!(patience.wanted(D), ms(180), "the part before still counts");
         patience.note(ms(10), D, start + MEMORY * 2);
         assert_eq!(patience.wanted(D), D);
         patience.note(ms(120), D, start + MEMORY * 2);
@@ -143,15 +143,15 @@ mod tests {
         let start = Instant::now();
         let mut patience = Patience::new(start);
         patience.note(ms(100), D, start);
-        assert_eq!(patience.announce(1, D), ms(200));
+        assert_eq!(patience.announce(1, D), ms(150));
         patience.note(ms(10), D, start + MEMORY);
         patience.note(ms(40), D, start + MEMORY * 2);
-        assert_eq!(patience.granted(D), ms(200), "nothing shorter was said yet");
-        assert_eq!(patience.announce(7, D), ms(80));
-        assert_eq!(patience.granted(D), ms(200));
+        assert_eq!(patience.granted(D), ms(150), "nothing shorter was said yet");
+        assert_eq!(patience.announce(7, D), ms(60));
+        assert_eq!(patience.granted(D), ms(150));
         patience.echoed(6);
-        assert_eq!(patience.granted(D), ms(200), "it may not have heard it");
+        assert_eq!(patience.granted(D), ms(150), "it may not have heard it");
         patience.echoed(7);
-        assert_eq!(patience.granted(D), ms(80));
+        assert_eq!(patience.granted(D), ms(60));
     }
 }
