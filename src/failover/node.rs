@@ -41,8 +41,8 @@ pub(super) struct Node {
     pub(super) exited: bool,
     /// The peer was alive in the last step.
     pub(super) peer_alive: bool,
-    /// What the peer's last pauses made of the dead interval.
-    pub(super) patient: Duration,
+    /// What the peer's pauses have made of the dead interval.
+    pub(super) learned: Duration,
     pub(super) sabotage: Sabotage,
     pub(super) out: Outbox,
 }
@@ -158,17 +158,17 @@ impl Node {
     fn look_at_pauses(&mut self, now: Instant) {
         let configured = self.settings.timing.dead_after;
         let patience = &self.peer.patience;
-        let (worst, wanted) = (patience.worst(), patience.wanted(configured));
-        if wanted > self.patient.max(configured) {
+        let (worst, learned) = (patience.worst(), patience.learned(configured));
+        if learned > self.learned.max(configured) {
             let peer = &self.settings.peer.name;
             self.out.alarm(now, AlarmKind::Pauses, || {
                 format!(
-                    "{peer} was silent or late for {worst:?} and went on: for some minutes it \
-                     counts as dead after {wanted:?}, not after {configured:?}"
+                    "{peer} was silent or late for {worst:.0?} and went on: for some minutes it \
+                     counts as dead after {learned:.0?}, not after {configured:.0?}"
                 )
             });
         }
-        self.patient = wanted;
+        self.learned = learned;
     }
 
     /// Alarms about the peer and the links.

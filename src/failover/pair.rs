@@ -70,7 +70,7 @@ impl Pair {
                 started: false,
                 exited: false,
                 peer_alive: false,
-                patient: Duration::ZERO,
+                learned: Duration::ZERO,
                 sabotage,
                 out: Outbox::new(),
                 settings,

@@ -99,7 +99,7 @@ fn problems(pair: &PairStatus) -> Vec<String> {
     if timing.dead_after_now > timing.dead_after {
         found.push(format!(
             "pauses: {} counts as dead after {:.0} ms, not {:.0} ms: it went on after pauses of \
-             about two thirds of that",
+             two thirds of that, or a node has just started",
             pair.peer.name,
             timing.dead_after_now * 1e3,
             timing.dead_after * 1e3

@@ -170,7 +170,7 @@ impl Peer {
             return Err(Refusal::Retired);
         }
         if restarted {
-            self.restart(&advert);
+            self.restart(&advert, receiver.now);
         }
         self.take(advert, age, receiver)
             .map(|accepted| match accepted {
@@ -219,7 +219,8 @@ impl Peer {
         }
     }
 
-    fn restart(&mut self, advert: &Advert) {
+    fn restart(&mut self, advert: &Advert, now: Instant) {
+        self.patience.restart(now);
         if let Some(old) = self.incarnation.replace(advert.incarnation) {
             self.retired.push_over(old);
         }

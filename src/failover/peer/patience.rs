@@ -5,6 +5,9 @@
 //! again as the worst of the last minutes, never less than is configured and, so that a real
 //! death is still noticed, never more than a second where less than that is configured.
 //!
+//! When one of the nodes has just started, nothing is known, and the start itself keeps its
+//! host busy: for a few seconds a pause of [`START`] is taken for granted.
+//!
 //! A node says in its adverts how long it waits, because the owner on the other side must have
 //! given up before that. So a longer time counts at once, and a shorter one only after the peer
 //! has echoed an advert that announced it.
@@ -16,6 +19,9 @@ const MOST: Duration = Duration::from_secs(1);
 /// Half of the time for which a pause is remembered.
 const MEMORY: Duration = Duration::from_secs(150);
 
+/// What the start of a program may cost a host, and for how long.
+const START: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
 /// The worst pauses of late, and what follows from them.
 #[derive(Debug, Clone)]
 pub(in crate::failover) struct Patience {
@@ -23,6 +29,8 @@ pub(in crate::failover) struct Patience {
     worst: [Duration; 2],
     /// When this part began.
     since: Instant,
+    /// Until when a node counts as just started.
+    starting: Option<Instant>,
     /// What the last advert announced.
     announced: Duration,
     /// What an earlier one had announced, until an echo of that sequence comes.
@@ -34,15 +42,22 @@ impl Patience {
         Self {
             worst: [Duration::ZERO; 2],
             since: now,
+            starting: Some(now + START.1),
             announced: Duration::ZERO,
             owed: None,
         }
+    }
+
+    /// The peer has just started.
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.starting = Some(now + START.1);
     }
 
     /// A silence has ended by itself, or what came was that old. What lasted longer than
     /// anybody waits was no pause but an outage. Called only when something comes, so that
     /// nothing is forgotten while nothing does.
     pub(super) fn note(&mut self, pause: Duration, configured: Duration, now: Instant) {
+        self.starting = self.starting.filter(|until| now < *until);
         let parts = now.saturating_duration_since(self.since);
         if parts >= MEMORY {
             let before = if parts < MEMORY * 2 {
@@ -65,7 +80,13 @@ impl Patience {
 
     /// What the next advert says.
     pub(in crate::failover) fn wanted(&self, configured: Duration) -> Duration {
-        (self.worst() * 3 / 2).clamp(configured, configured.max(MOST))
+        let start = self.starting.map_or(Duration::ZERO, |_| START.0);
+        stretched(self.worst().max(start), configured)
+    }
+
+    /// The same without what is taken for granted.
+    pub(in crate::failover) fn learned(&self, configured: Duration) -> Duration {
+        stretched(self.worst(), configured)
     }
 
     /// What this node waits: also what it has said and the peer may still count on.
@@ -94,6 +115,10 @@ impl Patience {
     }
 }
 
+fn stretched(pause: Duration, configured: Duration) -> Duration {
+    (pause * 3 / 2).clamp(configured, configured.max(MOST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,10 +129,30 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    fn rested(start: Instant) -> Patience {
+        let mut patience = Patience::new(start - START.1);
+        patience.note(Duration::ZERO, D, start);
+        patience
+    }
+
+    #[test]
+    fn a_start_is_a_pause() {
+        let start = Instant::now();
+        let mut patience = Patience::new(start);
+        assert_eq!(patience.wanted(D), ms(300));
+        assert_eq!(patience.wanted(ms(400)), ms(400));
+        patience.note(ms(1), D, start + ms(9999));
+        assert_eq!(patience.wanted(D), ms(300));
+        patience.note(ms(1), D, start + START.1);
+        assert_eq!(patience.wanted(D), D);
+        patience.restart(start + START.1 * 2);
+        assert_eq!((patience.wanted(D), patience.worst()), (ms(300), ms(1)));
+    }
+
     #[test]
     fn a_pause_counts_half_as_long_again_and_for_some_minutes() {
         let start = Instant::now();
-        let mut patience = Patience::new(start);
+        let mut patience = rested(start);
         patience.note(ms(20), D, start);
         assert_eq!(patience.wanted(D), D, "less than is configured");
         patience.note(ms(120), D, start + ms(10));
@@ -124,7 +169,7 @@ mod tests {
     #[test]
     fn an_outage_is_no_pause_and_nobody_waits_for_ever() {
         let start = Instant::now();
-        let mut patience = Patience::new(start);
+        let mut patience = rested(start);
         patience.note(ms(1001), D, start);
         assert_eq!(patience.wanted(D), D);
         patience.note(ms(900), D, start);
@@ -141,7 +186,7 @@ mod tests {
     #[test]
     fn a_shorter_time_counts_when_the_peer_knows() {
         let start = Instant::now();
-        let mut patience = Patience::new(start);
+        let mut patience = rested(start);
         patience.note(ms(100), D, start);
         assert_eq!(patience.announce(1, D), ms(150));
         patience.note(ms(10), D, start + MEMORY);

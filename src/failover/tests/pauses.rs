@@ -7,11 +7,15 @@ use crate::failover::{AlarmKind, State};
 
 /// Adverts every 20 ms, silence after 100 ms.
 fn fast() -> World {
-    World::settled_with([0, 1].map(|node| {
+    let mut world = World::settled_with([0, 1].map(|node| {
         let mut model = model(node);
         model.timing = crate::model::pair::Timing::of(ms(20), ms(100));
         model
-    }))
+    }));
+    // The start is over.
+    world.run(ms(11_000));
+    world.forget();
+    world
 }
 
 /// Nothing gets through for a while, then everything again.
