@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use nix::errno::Errno;
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::neighbour::{NeighbourAttribute, NeighbourMessage};
 use rtnetlink::packet_route::route::RouteType;
 use rtnetlink::{AddressMessageBuilder, Handle, RouteMessageBuilder};
 use tokio::task::JoinHandle;
@@ -182,6 +184,27 @@ impl Client {
             Ok(()) => Ok(true),
             Err(Errno::EEXIST) => Ok(false),
             Err(errno) => Err(Error::new(format_args!("add address {new}"), errno)),
+        }
+    }
+
+    /// Forgets at which hardware address another host has this address; `false` when that was
+    /// not known. Needs `CAP_NET_ADMIN`.
+    pub async fn forget_neighbour(&self, known: &Assigned) -> Result<bool, Error> {
+        let mut message = NeighbourMessage::default();
+        message.header.ifindex = known.link;
+        message.header.family = match known.address {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        };
+        let destination = NeighbourAttribute::Destination(known.address.into());
+        message.attributes.push(destination);
+        match ask(self.handle.neighbours().del(message).execute()).await {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(Error::new(
+                format_args!("forget the neighbour {}", known.address),
+                errno,
+            )),
         }
     }
 

@@ -199,3 +199,30 @@ fn changes_are_told_and_too_many_of_them_too() {
         });
     });
 }
+
+#[test]
+fn a_neighbour_that_is_forgotten_is_asked_for_again() {
+    undisturbed(|| {
+        let _neighbour = Neighbour::connect();
+        block_on(async {
+            let client = Client::open().unwrap();
+            for address in ["192.0.2.100", "2001:db8::100"] {
+                let known = on_eth0(address, if address.contains(':') { 128 } else { 32 });
+                let there = || ip(&format!("neigh show {address} dev eth0"));
+                ip(&format!(
+                    "neigh replace {address} lladdr 02:00:00:00:00:07 nud stale dev eth0"
+                ));
+                // An own address beside it: the entry waits until that is gone.
+                client
+                    .lease(&known, None, Duration::from_secs(60))
+                    .await
+                    .unwrap();
+                assert!(there().contains("02:00:00:00:00:07"), "{}", there());
+                assert!(client.forget_neighbour(&known).await.unwrap());
+                assert!(!there().contains("02:00:00:00:00:07"), "{}", there());
+                assert!(!client.forget_neighbour(&known).await.unwrap());
+                client.remove(&known).await.unwrap();
+            }
+        });
+    });
+}

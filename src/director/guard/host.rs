@@ -193,6 +193,11 @@ impl Host {
     }
 
     /// Removes addresses, reads back that they are gone, puts copies back on `lo`.
+    ///
+    /// What the kernel remembers of the peer's hardware address from before is forgotten
+    /// first: two directors that forward and each believe that the other one has the address
+    /// would send the packets of the next milliseconds to and fro (kernel note 0051). Now they
+    /// wait for the peer's announcement.
     pub(super) async fn drop(
         &self,
         addresses: &[VirtualAddress],
@@ -201,6 +206,7 @@ impl Host {
         let view = self.view().await?;
         let mut refused = None;
         for address in addresses.iter().flat_map(|address| view.places(address)) {
+            let _ = self.client.forget_neighbour(&address).await;
             let removed = self.client.remove(&address).await;
             refused = refused.or(removed.err());
         }
