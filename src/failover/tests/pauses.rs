@@ -13,7 +13,7 @@ fn fast() -> World {
         model
     }));
     // The start is over.
-    world.run(ms(11_000));
+    world.run(ms(4000));
     world.forget();
     world
 }
