@@ -461,7 +461,7 @@ pub struct ServiceType(usize);
 const KNOWN: usize = 21;
 
 /// Names with the port that stands for each.
-const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
+const SERVICES: [(&str, Option<u16>); KNOWN + 5] = [
     ("none", None),
     ("simpletcp", None),
     ("http", Some(80)),
@@ -485,6 +485,7 @@ const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
     ("submission", Some(587)),
     ("dialogue", None),
     ("grpc", None),
+    ("grpcs", None),
     ("redis", Some(6379)),
     ("udp", None),
 ];
@@ -497,7 +498,7 @@ impl ServiceType {
 
     /// Whether it is spoken over TLS from the first byte.
     pub fn is_tls(self) -> bool {
-        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps")
+        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps" | "grpcs")
     }
 
     /// Nothing is spoken: up without looking.
