@@ -5,6 +5,7 @@
 #[path = "../conversation.rs"]
 mod conversation;
 
+use conversation::LINES_MAX;
 use directord::check::steps::Steps;
 use directord::model::{DialogueProbe, DialogueStep, Pattern};
 use libfuzzer_sys::fuzz_target;
@@ -14,12 +15,12 @@ fuzz_target!(|server: &[u8]| {
     let expect = |text: &str| DialogueStep::Expect(Pattern(text.to_owned()));
     let probe = DialogueProbe {
         steps: vec![
-            expect(r"220[^\n]\n"),
+            expect(r"220[^\n]*\n"),
             DialogueStep::Send(b"EHLO a\r\n".to_vec()),
             expect("250"),
             expect("x?y"),
         ],
     };
     let make = || Steps::new(&probe).expect("the patterns can be used");
-    conversation::hold(make, Steps::kept, server);
+    conversation::hold(make, Steps::kept, LINES_MAX, server);
 });
