@@ -1,5 +1,6 @@
 //! Carries a conversation out without a socket.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 
 use directord::check::dialogue::{Dialogue, Turn, Verdict};
@@ -14,15 +15,38 @@ const BREATH: usize = 10_000;
 /// Says these bytes in three ways that must come to the same: at once, one by one, and in
 /// pieces as long as the bytes themselves say. Beyond what just came, at most `most` bytes
 /// are kept.
+#[allow(dead_code, reason = "binary protocols do not need it")]
 pub fn hold<D: Dialogue>(
     make: impl Fn() -> D,
     kept: impl Fn(&D) -> usize,
     most: usize,
     server: &[u8],
 ) {
+    compare(make, kept, most, server, |verdict| verdict);
+}
+
+/// The same for binary protocols, whose refusals quote what has come of something else.
+#[allow(dead_code, reason = "protocols of lines do not need it")]
+pub fn hold_outcome<D: Dialogue>(
+    make: impl Fn() -> D,
+    kept: impl Fn(&D) -> usize,
+    most: usize,
+    server: &[u8],
+) {
+    compare(make, kept, most, server, |verdict| verdict.result.ok());
+}
+
+fn compare<D: Dialogue, T: PartialEq + Debug>(
+    make: impl Fn() -> D,
+    kept: impl Fn(&D) -> usize,
+    most: usize,
+    server: &[u8],
+    view: impl Fn(Verdict) -> T,
+) {
     let tell = |pieces: &[&[u8]]| {
         let bounded = |dialogue: &D, piece: usize| assert!(kept(dialogue) <= most + piece);
-        tell(&mut make(), bounded, pieces)
+        let (verdict, said) = tell(&mut make(), bounded, pieces);
+        (view(verdict), said)
     };
     let whole = tell(&[server]);
     let single: Vec<&[u8]> = server.chunks(1).collect();

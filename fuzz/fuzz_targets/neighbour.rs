@@ -43,7 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(nd::parse(bytes).is_none_or(|said| said.address.is_ipv6()));
     let message = &bytes[..bytes.len().min(1500)];
     let said = nd::parse(&sealed(message));
-    let is_known = message.len() >= MESSAGE_MIN && matches!(message[0], 135 | 136) && message[1] == 0;
+    let is_known =
+        message.len() >= MESSAGE_MIN && matches!(message[0], 135 | 136) && message[1] == 0;
     assert_eq!(said.is_some(), is_known);
     if let Some(said) = said
         && message[0] == 136

@@ -49,8 +49,14 @@ fuzz_target!(|server: &[u8]| {
         // Above the bound on an answer, how much has come when it is noticed may differ.
         if server.len() <= KEPT_MAX {
             let whole = verdict(&probe, server, server.len().max(1));
-            assert_eq!(verdict(&probe, server, 1).result.is_ok(), whole.result.is_ok());
-            assert_eq!(verdict(&probe, server, 7).result.is_ok(), whole.result.is_ok());
+            assert_eq!(
+                verdict(&probe, server, 1).result.is_ok(),
+                whole.result.is_ok()
+            );
+            assert_eq!(
+                verdict(&probe, server, 7).result.is_ok(),
+                whole.result.is_ok()
+            );
         } else {
             verdict(&probe, server, 4096);
         }
