@@ -22,25 +22,30 @@ pub fn hold<D: Dialogue>(
     most: usize,
     server: &[u8],
 ) {
-    compare(make, kept, most, server, |verdict| verdict);
+    compare(make, kept, most, (&[], server), |verdict| verdict);
 }
 
-/// The same for binary protocols, whose refusals quote what has come of something else.
+/// The same for binary protocols, whose refusals quote what has come of something else. The
+/// first `apart` bytes come before the others: what comes with them, where TLS may begin, is
+/// refused.
 #[allow(dead_code, reason = "protocols of lines do not need it")]
 pub fn hold_outcome<D: Dialogue>(
     make: impl Fn() -> D,
     kept: impl Fn(&D) -> usize,
     most: usize,
+    apart: usize,
     server: &[u8],
 ) {
-    compare(make, kept, most, server, |verdict| verdict.result.ok());
+    tell(&mut make(), |_, _| (), &[server]);
+    let parts = server.split_at(apart.min(server.len()));
+    compare(make, kept, most, parts, |verdict| verdict.result.ok());
 }
 
 fn compare<D: Dialogue, T: PartialEq + Debug>(
     make: impl Fn() -> D,
     kept: impl Fn(&D) -> usize,
     most: usize,
-    server: &[u8],
+    (first, rest): (&[u8], &[u8]),
     view: impl Fn(Verdict) -> T,
 ) {
     let tell = |pieces: &[&[u8]]| {
@@ -48,10 +53,14 @@ fn compare<D: Dialogue, T: PartialEq + Debug>(
         let (verdict, said) = tell(&mut make(), bounded, pieces);
         (view(verdict), said)
     };
-    let whole = tell(&[server]);
-    let single: Vec<&[u8]> = server.chunks(1).collect();
+    let whole: Vec<&[u8]> = [first, rest]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    let whole = tell(&whole);
+    let single: Vec<&[u8]> = first.chunks(1).chain(rest.chunks(1)).collect();
     assert_eq!(tell(&single), whole);
-    assert_eq!(tell(&pieces(server)), whole);
+    assert_eq!(tell(&[pieces(first), pieces(rest)].concat()), whole);
 }
 
 /// Cuts the bytes after lengths that they say themselves.

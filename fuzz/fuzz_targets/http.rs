@@ -2,9 +2,13 @@
 //! without end, and pieces do not change the verdict.
 #![no_main]
 
-use std::sync::Arc;
+#[path = "../patterns.rs"]
+mod patterns;
+
+use std::sync::{Arc, LazyLock};
 
 use directord::check::http::{Exchange, Prepared, Step};
+use directord::check::pattern::Matcher;
 use directord::model::{
     ExpectedHeader, ExpectedJson, HttpMethod, HttpProbe, Pattern, Redirects, StatusRanges,
 };
@@ -50,7 +54,11 @@ fn probes() -> [HttpProbe; 3] {
     [page(HttpMethod::Get), page(HttpMethod::Head), health]
 }
 
+static KEPT: LazyLock<Vec<Arc<Matcher>>> =
+    LazyLock::new(|| patterns::keep(&["Test Page", "down", "json$"]));
+
 fuzz_target!(|answer: &[u8]| {
+    LazyLock::force(&KEPT);
     for probe in probes() {
         let target = "192.0.2.80:80".parse().expect("an address");
         let prepared = Arc::new(Prepared::new(target, probe).expect("a pattern"));

@@ -28,5 +28,5 @@ static FIRST: LazyLock<Conversation> =
 fuzz_target!(|input: &[u8]| {
     assert_eq!(FIRST.kept(), 0);
     let make = || Conversation::new(&PROBE).expect("a usable pattern");
-    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, input);
+    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, 0, input);
 });

@@ -9,6 +9,14 @@ use directord::check::sql::mysql::{Conversation, KEPT_MAX};
 use directord::model::{Database, Login, Secret, SqlProbe};
 use libfuzzer_sys::fuzz_target;
 
+/// Length of the first packet.
+fn greeting(input: &[u8]) -> usize {
+    match input {
+        [a, b, c, ..] => 4 + u32::from_le_bytes([*a, *b, *c, 0]) as usize,
+        _ => input.len(),
+    }
+}
+
 fuzz_target!(|input: &[u8]| {
     let probe = SqlProbe {
         database: Database::Mysql,
@@ -20,5 +28,5 @@ fuzz_target!(|input: &[u8]| {
         query: "SELECT 1".to_owned(),
     };
     let make = || Conversation::new(&probe).expect("a whole probe");
-    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, input);
+    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, greeting(input), input);
 });

@@ -20,5 +20,5 @@ fuzz_target!(|input: &[u8]| {
         query: "SELECT 1".to_owned(),
     };
     let make = || Conversation::new(&probe, [0; NONCE]).expect("a whole probe");
-    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, input);
+    conversation::hold_outcome(make, Conversation::kept, KEPT_MAX, 1, input);
 });

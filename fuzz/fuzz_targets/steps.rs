@@ -5,12 +5,22 @@
 #[path = "../conversation.rs"]
 mod conversation;
 
+#[path = "../patterns.rs"]
+mod patterns;
+
+use std::sync::{Arc, LazyLock};
+
 use conversation::LINES_MAX;
+use directord::check::pattern::Matcher;
 use directord::check::steps::Steps;
 use directord::model::{DialogueProbe, DialogueStep, Pattern};
 use libfuzzer_sys::fuzz_target;
 
+static KEPT: LazyLock<Vec<Arc<Matcher>>> =
+    LazyLock::new(|| patterns::keep(&[r"220[^\n]*\n", "250", "x?y"]));
+
 fuzz_target!(|server: &[u8]| {
+    LazyLock::force(&KEPT);
     // Patterns that cannot match sooner for what comes later.
     let expect = |text: &str| DialogueStep::Expect(Pattern(text.to_owned()));
     let probe = DialogueProbe {
