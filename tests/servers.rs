@@ -18,6 +18,8 @@ mod dovecot;
 mod fixture;
 #[path = "servers/freeradius.rs"]
 mod freeradius;
+#[path = "servers/grpc.rs"]
+mod grpc;
 #[path = "servers/kamailio.rs"]
 mod kamailio;
 #[path = "servers/leafnode.rs"]

@@ -2,26 +2,30 @@
 //! one message.
 #![no_main]
 
-use std::sync::Arc;
+#[path = "../patterns.rs"]
+mod patterns;
+
+use std::sync::{Arc, LazyLock};
 
 use directord::check::datagram::Query;
 use directord::check::dialogue::{Dialogue, Turn};
 use directord::check::dns::{Lookup, Stream};
-use directord::check::pattern;
-use directord::model::{DnsKind, Pattern};
+use directord::check::pattern::Matcher;
+use directord::model::DnsKind;
 use libfuzzer_sys::fuzz_target;
 
 const IDS: [u16; 2] = [0x1234, 0x5678];
 const MESSAGE_MAX: usize = 2 + 65_535;
 
+static KEPT: LazyLock<Vec<Arc<Matcher>>> = LazyLock::new(|| patterns::keep(&["nowhere$"]));
+
 fuzz_target!(|bytes: &[u8]| {
-    let matcher = pattern::compile(&Pattern("nowhere$".to_owned())).expect("a pattern");
     let local = "127.0.0.1:1053".parse().expect("an address");
     let with_id = |id: u16| [&id.to_be_bytes(), bytes.get(2..).unwrap_or_default()].concat();
     // As it comes, and as an answer to what is asked first and second.
     let messages = [bytes.to_vec(), with_id(IDS[0]), with_id(IDS[1])];
     for name in ["www.example.com", "192.0.2.80"] {
-        let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
+        let mut lookup = Lookup::new(name, Arc::clone(&KEPT[0]), IDS).expect("a name");
         lookup.ask(local);
         for message in &messages {
             lookup.judge(message);
@@ -33,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         });
         let framed: Vec<u8> = framed.collect();
         for (stream, size) in [(&framed[..], 1), (&framed, 7), (bytes, 3)] {
-            let mut lookup = Lookup::new(name, Arc::clone(&matcher), IDS).expect("a name");
+            let mut lookup = Lookup::new(name, Arc::clone(&KEPT[0]), IDS).expect("a name");
             talk(&mut Stream::new(&mut lookup), stream, size);
         }
     }

@@ -8,7 +8,13 @@
 #[expect(dead_code, reason = "a session of FTP is no dialogue")]
 mod conversation;
 
+#[path = "../patterns.rs"]
+mod patterns;
+
+use std::sync::{Arc, LazyLock};
+
 use directord::check::ftp::{Session, Step};
+use directord::check::pattern::Matcher;
 use directord::model::{FtpProbe, Pattern, Reason};
 use libfuzzer_sys::fuzz_target;
 
@@ -65,7 +71,10 @@ fn play(server: &[u8], receive: Option<&str>, reachable: bool) {
     assert!(session.end().result.is_err());
 }
 
+static KEPT: LazyLock<Vec<Arc<Matcher>>> = LazyLock::new(|| patterns::keep(&["well", "(a+)+\\1b"]));
+
 fuzz_target!(|server: &[u8]| {
+    LazyLock::force(&KEPT);
     play(server, None, true);
     play(server, Some("well"), true);
     play(server, Some("(a+)+\\1b"), true);

@@ -5,6 +5,7 @@
 #[path = "../conversation.rs"]
 mod conversation;
 
+use conversation::LINES_MAX;
 use directord::check::imap::Imap;
 use directord::model::{Login, Secret};
 use libfuzzer_sys::fuzz_target;
@@ -17,8 +18,8 @@ fuzz_target!(|server: &[u8]| {
             password: Secret::new(password),
         };
         let make = || Imap::new(Some(&login)).expect("the login can be said");
-        conversation::hold(make, Imap::kept, server);
+        conversation::hold(make, Imap::kept, LINES_MAX, server);
     }
     let make = || Imap::new(None).expect("there is no login");
-    conversation::hold(make, Imap::kept, server);
+    conversation::hold(make, Imap::kept, LINES_MAX, server);
 });

@@ -5,9 +5,10 @@
 #[path = "../conversation.rs"]
 mod conversation;
 
+use conversation::LINES_MAX;
 use directord::check::nntp::Nntp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|server: &[u8]| {
-    conversation::hold(Nntp::new, Nntp::kept, server);
+    conversation::hold(Nntp::new, Nntp::kept, LINES_MAX, server);
 });

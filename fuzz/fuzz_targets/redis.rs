@@ -2,7 +2,13 @@
 //! verdict, with little kept and no panic.
 #![no_main]
 
+#[path = "../patterns.rs"]
+mod patterns;
+
+use std::sync::{Arc, LazyLock};
+
 use directord::check::dialogue::{Dialogue, Turn, Verdict};
+use directord::check::pattern::Matcher;
 use directord::check::redis::Conversation;
 use directord::model::{Login, Pattern, RedisProbe, Secret};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +36,10 @@ fn verdict(probe: &RedisProbe, server: &[u8], size: usize) -> Verdict {
     }
 }
 
+static KEPT: LazyLock<Vec<Arc<Matcher>>> = LazyLock::new(|| patterns::keep(&["(?m)^role:master"]));
+
 fuzz_target!(|server: &[u8]| {
+    LazyLock::force(&KEPT);
     let login = Login {
         name: String::new(),
         password: Secret::new("hidden"),
@@ -49,8 +58,14 @@ fuzz_target!(|server: &[u8]| {
         // Above the bound on an answer, how much has come when it is noticed may differ.
         if server.len() <= KEPT_MAX {
             let whole = verdict(&probe, server, server.len().max(1));
-            assert_eq!(verdict(&probe, server, 1).result.is_ok(), whole.result.is_ok());
-            assert_eq!(verdict(&probe, server, 7).result.is_ok(), whole.result.is_ok());
+            assert_eq!(
+                verdict(&probe, server, 1).result.is_ok(),
+                whole.result.is_ok()
+            );
+            assert_eq!(
+                verdict(&probe, server, 7).result.is_ok(),
+                whole.result.is_ok()
+            );
         } else {
             verdict(&probe, server, 4096);
         }

@@ -5,9 +5,10 @@
 #[path = "../conversation.rs"]
 mod conversation;
 
+use conversation::LINES_MAX;
 use directord::check::smtp::Smtp;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|server: &[u8]| {
-    conversation::hold(Smtp::new, Smtp::kept, server);
+    conversation::hold(Smtp::new, Smtp::kept, LINES_MAX, server);
 });

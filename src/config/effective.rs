@@ -251,6 +251,10 @@ pub struct Mail {
 
 /// A virtual service with its real servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the format has that many independent switches"
+)]
 pub struct VirtualService {
     /// What identifies it to the kernel.
     pub key: ServiceKey,
@@ -517,7 +521,7 @@ pub struct ServiceType(usize);
 const KNOWN: usize = 21;
 
 /// Names with the port that stands for each.
-const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
+const SERVICES: [(&str, Option<u16>); KNOWN + 5] = [
     ("none", None),
     ("simpletcp", None),
     ("http", Some(80)),
@@ -541,6 +545,7 @@ const SERVICES: [(&str, Option<u16>); KNOWN + 4] = [
     ("submission", Some(587)),
     ("dialogue", None),
     ("grpc", None),
+    ("grpcs", None),
     ("redis", Some(6379)),
     ("udp", None),
 ];
@@ -553,7 +558,7 @@ impl ServiceType {
 
     /// Whether it is spoken over TLS from the first byte.
     pub fn is_tls(self) -> bool {
-        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps")
+        matches!(self.name(), "https" | "imaps" | "pops" | "ldaps" | "grpcs")
     }
 
     /// Nothing is spoken: up without looking.

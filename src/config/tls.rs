@@ -3,7 +3,7 @@
 use super::effective::FileName;
 use crate::model::{TlsName, TlsVersion};
 
-/// Settings of the checks of `https`, `imaps`, `pops` and `ldaps`.
+/// Settings of the checks of `https`, `imaps`, `pops`, `ldaps` and `grpcs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// Whether the server's certificate is verified.

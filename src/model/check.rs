@@ -173,6 +173,7 @@ impl ProbeKind {
             Self::Sip(_) => "sip",
             Self::Redis(_) => "redis",
             Self::Dialogue(_) => "dialogue",
+            Self::Grpc(grpc) if grpc.tls.is_some() => "grpcs",
             Self::Grpc(_) => "grpc",
             Self::Udp(_) => "udp",
             Self::Agent => "agent",
@@ -187,6 +188,7 @@ impl ProbeKind {
             Self::Pop(pop) => pop.tls.as_deref(),
             Self::Imap(imap) => imap.tls.as_deref(),
             Self::Ldap(ldap) => ldap.tls.as_deref(),
+            Self::Grpc(grpc) => grpc.tls.as_deref(),
             _ => None,
         }
     }

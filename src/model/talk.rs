@@ -1,7 +1,10 @@
 //! What checks say that ldirectord knows nothing of.
 
+use std::sync::Arc;
+
 use super::check::Pattern;
 use super::protocol::Login;
+use super::tls::Tls;
 
 /// A Redis server answers a command.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +46,8 @@ pub struct UdpProbe {
 /// A gRPC server says that a service works (`grpc.health.v1`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrpcProbe {
+    /// TLS settings; `None` for HTTP/2 in the open.
+    pub tls: Option<Arc<Tls>>,
     /// Name of the service; empty asks for the server as a whole.
     pub name: String,
     /// `:authority` of the call; `None` is the address and port contacted.

@@ -43,7 +43,9 @@ fn start_tls() -> Server {
     })
 }
 
-fn start(servers: impl Fn(u16) -> String) -> Server {
+/// A server with what this makes of its port, a certificate for `www.example.com` and its
+/// key.
+pub(super) fn start(servers: impl Fn(u16) -> String) -> Server {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let port = free_port();

@@ -14,7 +14,7 @@ const UDP: &str = "no answer within 1 s";
 
 /// Each value of `service`, what it needs to be complete, and the reason to expect.
 /// `none` is not among them: it contacts nobody.
-const CHECKS: [(&str, &str, &str); 26] = [
+const CHECKS: [(&str, &str, &str); 27] = [
     ("simpletcp", "request=\"PING\"\nreceive=\"PONG\"", TCP),
     ("http", "receive=\"Test Page\"", TCP),
     ("https", "receive=\"Test Page\"", TLS),
@@ -43,6 +43,7 @@ const CHECKS: [(&str, &str, &str); 26] = [
     ("redis", "", TCP),
     ("dialogue", "expect=\"ready\"", TCP),
     ("grpc", "", TCP),
+    ("grpcs", "", TLS),
     (
         "udp",
         "protocol=udp\nrequest=\"ping\"\nreceive=\"pong\"",
@@ -97,7 +98,7 @@ fn the_table_has_every_service() {
     listed.sort();
     listed.dedup();
     assert_eq!(listed, known);
-    assert_eq!(listed.len(), 24);
+    assert_eq!(listed.len(), 25);
 }
 
 // CHK-38, CHK-41

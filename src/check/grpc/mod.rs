@@ -1,5 +1,5 @@
-//! A gRPC server says that a service works: `service=grpc`, with HTTP/2 from the first byte
-//! and without TLS.
+//! A gRPC server says that a service works: `service=grpc`, with HTTP/2 from the first byte,
+//! and `service=grpcs`, with HTTP/2 over TLS.
 
 use std::io;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use h2::client::{Builder, ResponseFuture};
 use h2::{RecvStream, SendStream};
 use hyper::body::Bytes;
 use hyper::http::{HeaderMap, Method, Request};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout_at;
 
 use self::message::{ANSWER_MAX, Status};
 use super::dialogue::{self, Verdict};
 use super::fault::excerpt;
 use super::socket::Route;
+use super::tls::{self, Inside};
 use super::trace::Trace;
 use crate::model::{Fault, GrpcProbe, Outcome, Report};
 
@@ -23,6 +24,9 @@ pub mod message;
 /// Bytes of all headers of an answer, and of its trailers.
 const HEADERS_MAX: u32 = 16 * 1024;
 
+/// Header, usually in the trailers, that says how a call ended.
+const STATUS: &str = "grpc-status";
+
 /// Bytes of a server's words that are quoted.
 const QUOTED_MAX: usize = 200;
 
@@ -30,12 +34,12 @@ pub(super) async fn run(route: Route<'_>, probe: &GrpcProbe, timeout: Duration) 
     let mut trace = Trace::new(timeout);
     let contacted = || route.target.to_string();
     let authority = probe.authority.clone().unwrap_or_else(contacted);
-    let request = match request(&authority) {
+    let request = match request(&authority, probe.tls.is_some()) {
         Ok(request) => request,
         Err(fault) => return trace.report(Outcome::Inconclusive(fault), ""),
     };
     let deadline = trace.deadline();
-    let exchange = exchange(route, request, &probe.name, &mut trace);
+    let exchange = exchange(route, request, probe, &mut trace);
     match timeout_at(deadline, exchange).await {
         Ok(Ok(verdict)) => dialogue::conclude(trace, verdict),
         Ok(Err(error)) => trace.fail(&error),
@@ -44,10 +48,13 @@ pub(super) async fn run(route: Route<'_>, probe: &GrpcProbe, timeout: Duration) 
 }
 
 /// The head of the call (PROTOCOL-HTTP2.md, "Requests").
-fn request(authority: &str) -> Result<Request<()>, Fault> {
+fn request(authority: &str, is_tls: bool) -> Result<Request<()>, Fault> {
+    let scheme = if is_tls { "https" } else { "http" };
     Request::builder()
         .method(Method::POST)
-        .uri(format!("http://{authority}/grpc.health.v1.Health/Check"))
+        .uri(format!(
+            "{scheme}://{authority}/grpc.health.v1.Health/Check"
+        ))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .header(
@@ -61,18 +68,35 @@ fn request(authority: &str) -> Result<Request<()>, Fault> {
 async fn exchange(
     route: Route<'_>,
     request: Request<()>,
-    name: &str,
+    probe: &GrpcProbe,
     trace: &mut Trace,
 ) -> io::Result<Verdict> {
     let stream = route.connect(trace).await?;
-    trace.connected(false);
+    trace.connected(probe.tls.is_some());
+    match &probe.tls {
+        Some(settings) => {
+            let secured = tls::connect(stream, settings, Inside::Http2).await?;
+            trace.tls_ready(secured.certificate);
+            call(secured.stream, request, &probe.name, trace).await
+        }
+        None => call(stream, request, &probe.name, trace).await,
+    }
+}
+
+/// One call over a connection of its own.
+async fn call(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    request: Request<()>,
+    name: &str,
+    trace: &mut Trace,
+) -> io::Result<Verdict> {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
         .max_header_list_size(HEADERS_MAX)
         .max_concurrent_reset_streams(1)
         .initial_window_size(u32::from(u16::MAX));
-    let (sender, connection) = match builder.handshake::<TcpStream, Bytes>(stream).await {
+    let (sender, connection) = match builder.handshake::<_, Bytes>(stream).await {
         Ok(parts) => parts,
         Err(error) => return judge_error(error),
     };
@@ -119,6 +143,9 @@ async fn answer(
     if let Some(refusal) = refusal(&trailers) {
         return Ok(Verdict::down(refusal));
     }
+    if !trailers.contains_key(STATUS) && !head.headers.contains_key(STATUS) {
+        return Ok(Verdict::down("the call ended without a gRPC status"));
+    }
     Ok(judge(&bytes, name))
 }
 
@@ -155,7 +182,7 @@ fn judge(bytes: &[u8], name: &str) -> Verdict {
 
 /// Why the call failed, in headers or trailers (PROTOCOL-HTTP2.md, "Responses").
 fn refusal(headers: &HeaderMap) -> Option<String> {
-    let code = headers.get("grpc-status")?;
+    let code = headers.get(STATUS)?;
     if code.as_bytes() == b"0" {
         return None;
     }

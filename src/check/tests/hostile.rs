@@ -23,11 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WRITTEN_MAX: usize = 16 << 20;
 
 /// The words of `service=`; `http_proxy` is `http` with another request.
-const WORDS: [&str; 23] = [
+const WORDS: [&str; 24] = [
     "dialogue",
     "dns",
     "ftp",
     "grpc",
+    "grpcs",
     "http",
     "https",
     "imap",
@@ -88,10 +89,6 @@ fn over_connections() -> Vec<ProbeKind> {
                 DialogueStep::Expect(Pattern("the expected text".to_owned())),
             ],
         }),
-        ProbeKind::Grpc(GrpcProbe {
-            name: "web.Shop".to_owned(),
-            authority: None,
-        }),
     ];
     for tls in [false, true] {
         let mut http = request(Some("the expected text"));
@@ -100,6 +97,11 @@ fn over_connections() -> Vec<ProbeKind> {
         let (login, bind) = (Some(login()), Some(login()));
         kinds.extend([
             ProbeKind::Http(http),
+            ProbeKind::Grpc(GrpcProbe {
+                tls: settings.clone(),
+                name: "web.Shop".to_owned(),
+                authority: None,
+            }),
             ProbeKind::Smtp(SmtpProbe { submission: tls }),
             ProbeKind::Pop(PopProbe {
                 tls: settings.clone(),
@@ -316,9 +318,7 @@ async fn a_premature_end_is_down_wherever_it_comes() {
 async fn a_tls_port_is_no_plain_one() {
     // Those that speak TLS would find what they look for.
     let plain = over_connections();
-    let plain = plain
-        .into_iter()
-        .filter(|kind| !["https", "pops", "imaps", "ldaps"].contains(&kind.word()));
+    let plain = plain.into_iter().filter(|kind| kind.tls().is_none());
     let (target, _names) = serve_tls(&["www.example.com"]);
     hold_down("TLS", &all(target, plain.collect(), PATIENCE).await);
 }

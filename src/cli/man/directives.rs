@@ -219,7 +219,7 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
     ),
     (
         "service",
-        "http|https|http_proxy|ftp|smtp|submission|pop|pops|imap|imaps|nntp|ldap|ldaps|dns|mysql|pgsql|oracle|radius|sip|redis|grpc|dialogue|udp|simpletcp|none",
+        "http|https|http_proxy|ftp|smtp|submission|pop|pops|imap|imaps|nntp|ldap|ldaps|dns|mysql|pgsql|oracle|radius|sip|redis|grpc|grpcs|dialogue|udp|simpletcp|none",
         "The protocol of negotiate checks; by default that of the port.",
     ),
     ("checkcommand", "PATH", "The script of external checks."),

@@ -197,9 +197,9 @@ pub(super) fn refuse(
     }
     match spoken {
         "dialogue" => refuse_dialogue(cx, options),
-        "grpc" => {
+        word @ ("grpc" | "grpcs") => {
             if let Some((_, span)) = options.receive {
-                cx.error(span, "receive has no meaning with service=grpc")
+                cx.error(span, format!("receive has no meaning with service={word}"))
                     .help("remove the line: a service that is SERVING is up");
             }
         }

@@ -26,7 +26,8 @@ pub(super) fn note(cx: &mut Context<'_>, section: &Section, settings: &CheckSett
     }
     let is_tls = settings.service.is_tls();
     for used in options.tls.used.iter().copied() {
-        is_alien(cx, settings, used, is_tls, "https, imaps, pops or ldaps");
+        let services = "https, imaps, pops, ldaps or grpcs";
+        is_alien(cx, settings, used, is_tls, services);
     }
     if !is_wrong {
         note_http(cx, section, settings);

@@ -79,7 +79,8 @@ pub(super) fn probe(
             command: request,
             receive,
         }),
-        "grpc" => ProbeKind::Grpc(GrpcProbe {
+        "grpc" | "grpcs" => ProbeKind::Grpc(GrpcProbe {
+            tls: settings.tls_client.clone(),
             name: request,
             authority: settings.virtual_host.clone(),
         }),

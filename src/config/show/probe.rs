@@ -96,6 +96,7 @@ enum KindView<'a> {
         steps: Vec<StepView<'a>>,
     },
     Grpc {
+        tls: bool,
         name: &'a str,
         authority: Option<&'a str>,
     },
@@ -195,6 +196,7 @@ impl<'a> ProbeView<'a> {
                 steps: dialogue.steps.iter().map(StepView::of).collect(),
             },
             ProbeKind::Grpc(grpc) => KindView::Grpc {
+                tls: grpc.tls.is_some(),
                 name: &grpc.name,
                 authority: grpc.authority.as_deref(),
             },

@@ -130,8 +130,8 @@ mod tests {
     }
 
     fn rested(start: Instant) -> Patience {
-        let mut patience = Patience::new(start - START.1);
-        patience.note(Duration::ZERO, D, start);
+        let mut patience = Patience::new(start);
+        patience.starting = None;
         patience
     }
 
@@ -141,7 +141,7 @@ mod tests {
         let mut patience = Patience::new(start);
         assert_eq!(patience.wanted(D), ms(300));
         assert_eq!(patience.wanted(ms(400)), ms(400));
-        patience.note(ms(1), D, start + START.1 - ms(1));
+        patience.note(ms(1), D, start + ms(2999));
         assert_eq!(patience.wanted(D), ms(300));
         patience.note(ms(1), D, start + START.1);
         assert_eq!(patience.wanted(D), D);

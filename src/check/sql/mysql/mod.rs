@@ -347,11 +347,13 @@ impl Dialogue for Conversation {
             let Some((length, sequence)) = packet::head(rest) else {
                 break Turn::Listen;
             };
-            if matches!(self.stage, Stage::Rows)
-                && let Some(first) = rest.get(HEAD)
-                && let Some(turn) = row(length, *first)
-            {
-                break turn;
+            if matches!(self.stage, Stage::Rows) && length > 0 {
+                let Some(first) = rest.get(HEAD) else {
+                    break Turn::Listen;
+                };
+                if let Some(turn) = row(length, *first) {
+                    break turn;
+                }
             }
             if length > PACKET_MAX && matches!(self.stage, Stage::Greeting) {
                 break over(Verdict::down(format!(
@@ -390,13 +392,12 @@ impl Dialogue for Conversation {
     }
 }
 
-/// Judges a row, or the end of rows, of which the head and one byte are there.
+/// Judges a row, or the end of rows, of which the head and the first byte are there.
 fn row(length: usize, first: u8) -> Option<Turn> {
     match first {
         END if length < END_MAX => Some(quit(Verdict::down("the query gives no row"))),
         // Its text is worth waiting for.
         ERROR => None,
-        _ if length == 0 => None,
         _ => Some(quit(Verdict::up("the query gives a row"))),
     }
 }

@@ -302,6 +302,29 @@ fn what_is_kept_is_bounded() {
     assert_eq!(performance.detail(), "the query gives a row");
 }
 
+/// Found by fuzzing: the verdict was another when a row came in two pieces.
+#[test]
+fn a_row_is_judged_by_its_own_bytes_only() {
+    let opening = [mariadb(), ok(2), result(&[])];
+    let mut opening = opening.concat();
+    opening.truncate(opening.len() - packet(0, &[0xfe, 0, 0, 2, 0]).len());
+    // The head of a row that is too long to be read, and later the first of its bytes.
+    let lines = [&opening[..], b"\xff\xff\xff\x04", b"\x01"];
+    let performance = play(&mut conversation(), lines);
+    assert_eq!(performance.detail(), "the query gives a row");
+    // An empty packet, and something that is none of its bytes.
+    for lines in [
+        vec![&opening[..], b"\0\0\0\x04\xfe"],
+        vec![&opening[..], b"\0\0\0\x04"],
+    ] {
+        let performance = play(&mut conversation(), lines);
+        assert_eq!(
+            performance.reason(),
+            "not an answer of MySQL: an empty packet"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_in_any_pieces_are_survived(

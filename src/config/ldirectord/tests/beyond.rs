@@ -160,7 +160,7 @@ fn tls_words_become_part_of_the_probe() {
     assert_eq!(tls("tlsmin=1.3").minimum, TlsVersion::V13);
     assert_eq!(tls("tlsexpiry=30").expiry_days, Some(30));
     assert_eq!(tls("tlsverify=yes\ntlsexpiry=0").expiry_days, None);
-    for service in ["imaps", "pops", "ldaps"] {
+    for service in ["imaps", "pops", "ldaps", "grpcs"] {
         let tls = kind(service, "tlsverify=yes\nvirtualhost=mail.example.com")
             .tls()
             .unwrap()
@@ -171,6 +171,7 @@ fn tls_words_become_part_of_the_probe() {
         );
     }
     assert_eq!(kind("imap", "").tls(), None);
+    assert_eq!(kind("grpc", "").tls(), None);
 }
 
 #[test]

@@ -307,7 +307,7 @@ fn services_are_those_of_the_list() {
     refuses(
         section("service=gopher"),
         LINE,
-        "service must be dialogue, dns, ftp, grpc, http, http_proxy, https",
+        "service must be dialogue, dns, ftp, grpc, grpcs, http, http_proxy, https",
     );
     refuses(section("service=Http"), LINE, "service must be");
     assert_eq!(

@@ -158,6 +158,12 @@ fn grpc_services_are_asked_by_name() {
     };
     assert_eq!(grpc.name, "web.Shop");
     assert_eq!(grpc.authority.as_deref(), Some("grpc.example.com"));
+    assert_eq!(grpc.tls, None);
+    let ProbeKind::Grpc(secured) = probe(&lines.replace("=grpc\n", "=grpcs\n")).kind else {
+        panic!("another kind")
+    };
+    assert!(secured.tls.is_some());
+    assert_eq!(secured.name, grpc.name);
 }
 
 #[test]
@@ -303,6 +309,16 @@ fn words_that_make_no_sense_are_refused_where_they_stand() {
             TCP,
             "service=grpc\nreceive=\"a\"",
             "receive has no meaning with service=grpc",
+        ),
+        (
+            TCP,
+            "service=grpcs\nreceive=\"a\"",
+            "receive has no meaning with service=grpcs",
+        ),
+        (
+            TCP,
+            "service=grpc\ntlsverify=yes",
+            "tlsverify goes with the services https, imaps, pops, ldaps or grpcs",
         ),
     ] {
         let text = text(virtual_line, lines);
