@@ -4,7 +4,7 @@
 //! own and with a fixed environment. Whatever it has left behind is killed when the verdict
 //! is in, at the deadline, or when the check is given up: a program cannot outlive its check
 //! by forking or by ignoring signals, nor use up the host meanwhile; see
-//! [`confine`](super::confine).
+//! [`confine`].
 //!
 //! Starting happens away from the runtime: it waits until the kernel has read the file,
 //! which on a file system that hangs is for ever.
