@@ -226,6 +226,43 @@ fn survivors(list: &Path, count: usize) -> Vec<i32> {
     }
 }
 
+/// Each leaves a child behind; all are collected and none stays.
+#[tokio::test]
+async fn a_thousand_runs_leave_neither_zombies_nor_orphans() {
+    let directory = tempfile::tempdir().unwrap();
+    let (program, left) = (
+        directory.path().join("thousand"),
+        directory.path().join("left"),
+    );
+    let text = "#!/bin/sh\nsleep 600 >/dev/null 2>&1 &\necho $! >>\"$1\"\n";
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let probe = ExternalProbe {
+        command: program.to_string_lossy().into_owned(),
+        interpreter: Interpreter::None,
+        arguments: vec![left.to_string_lossy().into_owned()],
+    };
+    for _ in 0..20 {
+        let mut batch = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let probe = probe.clone();
+            batch.spawn(async move { run(&probe, LONG).await });
+        }
+        for report in batch.join_all().await {
+            assert_eq!(report.outcome, Outcome::Up, "{}", report.detail);
+        }
+    }
+    assert_eq!(survivors(&left, 1000), [0_i32; 0]);
+    // Those that had another parent are init's to collect.
+    let own = format!("(thousand) Z {} ", std::process::id());
+    let zombies = fs::read_dir("/proc").unwrap().filter(|entry| {
+        let stat = entry.as_ref().map(|entry| entry.path().join("stat"));
+        let stat = stat.ok().and_then(|stat| fs::read_to_string(stat).ok());
+        stat.is_some_and(|stat| stat.contains(&own))
+    });
+    assert_eq!(zombies.count(), 0);
+}
+
 /// Whether a process exists and is no zombie waiting for its new parent.
 fn is_running(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
