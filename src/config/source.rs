@@ -1,5 +1,7 @@
 //! The text of a configuration file, places in it, and the list of what is wrong there.
 
+use std::borrow::Cow;
+
 use super::diagnostic::{Diagnostic, Moment, Severity, Step};
 
 /// A stretch of one line.
@@ -29,6 +31,9 @@ impl Span {
     }
 }
 
+/// The byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A file's text, decoded and cut into lines.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
@@ -49,26 +54,50 @@ impl Source {
     pub(super) const MAX: usize = 64 << 20;
 
     /// Decodes a file. A byte order mark at its beginning is dropped.
-    pub(super) fn new(bytes: &[u8], path: &str) -> Self {
+    pub(super) fn new<'a>(bytes: impl Into<Cow<'a, [u8]>>, path: &str) -> Self {
+        let mut bytes = bytes.into();
         let too_long = bytes.len() > Self::MAX;
-        let bytes = if too_long { &[] } else { bytes };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if too_long {
+            bytes = Cow::default();
+        }
         let mut source = Self {
             path: path.to_owned(),
-            text: String::with_capacity(bytes.len()),
+            text: String::new(),
             lines: Vec::new(),
             not_utf8: Vec::new(),
             carriage_return: None,
             too_long,
         };
-        for line in bytes
-            .strip_suffix(b"\n")
-            .unwrap_or(bytes)
-            .split(|b| *b == b'\n')
-        {
-            source.push(line);
+        // Nothing to decode in nearly every file: its bytes are the text.
+        let is_plain = |bytes: &[u8]| !bytes.starts_with(MARK) && !bytes.contains(&b'\r');
+        match bytes {
+            Cow::Owned(bytes) if is_plain(&bytes) => match String::from_utf8(bytes) {
+                Ok(text) => source.take(text),
+                Err(error) => source.decode(error.as_bytes()),
+            },
+            bytes => source.decode(&bytes),
         }
         source
+    }
+
+    fn take(&mut self, text: String) {
+        let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
+        self.lines.reserve_exact(lines.clone().count());
+        let mut start = 0;
+        self.lines.extend(lines.map(|line| {
+            let end = start + line.len() as u32;
+            (std::mem::replace(&mut start, end + 1), end)
+        }));
+        self.text = text;
+    }
+
+    fn decode(&mut self, bytes: &[u8]) {
+        let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+        self.text.reserve(bytes.len());
+        let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        for line in lines.split(|b| *b == b'\n') {
+            self.push(line);
+        }
     }
 
     fn push(&mut self, line: &[u8]) {
@@ -95,7 +124,7 @@ impl Source {
 
     /// Length of all lines in bytes, without line ends.
     pub(super) fn bytes(&self) -> u32 {
-        self.text.len() as u32
+        self.lines.iter().map(|(start, end)| end - start).sum()
     }
 
     /// A line, counted from 1; empty when there is none of that number.
@@ -315,6 +344,28 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_are_given_away_read_like_those_that_are_lent() {
+        let texts: [&[u8]; 9] = [
+            b"",
+            b"\n",
+            b"a",
+            b"a\n",
+            b"a\n\nb",
+            b"a\n\n",
+            "\u{e9}\n \u{2013}".as_bytes(),
+            b"a\r\nb\xe9",
+            b"\xef\xbb\xbfa\n",
+        ];
+        for text in texts {
+            let [lent, given] = [Source::new(text, "x"), Source::new(text.to_vec(), "x")];
+            assert_eq!((lent.len(), lent.bytes()), (given.len(), given.bytes()));
+            for number in 0..=lent.len() + 1 {
+                assert_eq!(lent.line(number), given.line(number), "{text:?}");
+            }
+        }
+    }
 
     #[test]
     fn lines_lose_their_ends_and_bad_bytes_become_western() {

@@ -190,8 +190,9 @@ fn modified(path: &Path) -> Option<SystemTime> {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let mut bytes = Vec::new();
     let file = std::fs::File::open(path)?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(size.min(MAX_BYTES) as usize + 1);
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(std::io::Error::other("the file is too large"));
@@ -241,7 +242,7 @@ fn load_in(path: &Path, ways: Ways<'_>, node: Option<&str>) -> Result<Loaded, Lo
     let result = if directord::is_directord_yaml(&path, &bytes) {
         document(&path, &bytes, ways, node, &mut fingerprint)
     } else {
-        services(&path, &bytes, ways).map(|services| (None, services))
+        services(&path, bytes, ways).map(|services| (None, services))
     };
     match result {
         Ok((document, services)) => {
@@ -291,7 +292,7 @@ fn document(
                 if directord::is_directord_yaml(&file, &bytes) {
                     parsed.services_unreadable("it is a directord.yaml itself");
                 } else {
-                    result = Some(services(&file, &bytes, ways));
+                    result = Some(services(&file, bytes, ways));
                 }
             }
             Err(error) => {
@@ -332,7 +333,7 @@ struct Services {
     unresolved: Unresolved,
 }
 
-fn services(path: &Path, bytes: &[u8], ways: Ways<'_>) -> Result<Services, Rejected> {
+fn services(path: &Path, bytes: Vec<u8>, ways: Ways<'_>) -> Result<Services, Rejected> {
     let path = path.display().to_string();
     resolved(ldirectord::parse(bytes, &path), &path, ways)
 }

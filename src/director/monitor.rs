@@ -9,8 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,9 @@ const AT_END: Duration = Duration::from_secs(2);
 /// Writes monitor files.
 #[derive(Debug)]
 pub struct Monitor {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
+    /// How many jobs wait: a bounded channel would take all its memory at once.
+    waiting: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     troubles: Troubles,
     ended: Receiver<()>,
@@ -53,23 +55,26 @@ impl Monitor {
     ///
     /// No thread.
     pub fn start() -> io::Result<Self> {
-        let (jobs, waiting) = sync_channel(QUEUE);
-        let (end, ended) = sync_channel(1);
+        let (jobs, queue) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
         let dropped = Arc::new(AtomicU64::new(0));
         let troubles = Troubles::default();
         let writer = Writer {
+            waiting: Arc::clone(&waiting),
             dropped: Arc::clone(&dropped),
             troubles: Arc::clone(&troubles),
         };
         std::thread::Builder::new()
             .name("monitorfile".to_owned())
             .spawn(move || {
-                writer.run(&waiting);
+                writer.run(&queue);
                 // Nobody waits for it unless the director ends.
-                let _ = end.try_send(());
+                let _ = end.send(());
             })?;
         Ok(Self {
             jobs,
+            waiting,
             dropped,
             troubles,
             ended,
@@ -97,12 +102,11 @@ impl Monitor {
     }
 
     fn send(&self, job: Job) {
-        match self.jobs.try_send(job) {
-            Ok(()) => {}
+        let is_room = self.waiting.fetch_add(1, Ordering::Relaxed) < QUEUE;
+        if !is_room || self.jobs.send(job).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
             // Told with the next line that gets through.
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -128,6 +132,7 @@ impl Monitor {
 }
 
 struct Writer {
+    waiting: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
     troubles: Troubles,
 }
@@ -147,6 +152,7 @@ impl Writer {
                     Job::End => open = false,
                 }
                 taken += 1;
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
                 next = if taken < BATCH {
                     jobs.try_recv().ok()
                 } else {

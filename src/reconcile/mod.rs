@@ -1,7 +1,7 @@
 //! Computes the desired table and the ordered plan that turns the observed one into it. Pure.
 //!
 //! [`desired()`] says what one virtual service should look like, given its configuration, the
-//! standing of its real servers and what the kernel holds now. [`plan()`] compares that with
+//! standing of its real servers and what the kernel holds now. [`Planner`] compares that with
 //! the observed table and orders the changes.
 //!
 //! # Make before break
@@ -20,7 +20,7 @@ mod desired;
 mod plan;
 
 pub use desired::{Desired, RealServer, ServiceState, desired};
-pub use plan::{Plan, plan};
+pub use plan::Planner;
 
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,7 @@ pub(in crate::config) struct Extras<'a> {
 #[derive(Debug, Default)]
 pub(in crate::config) struct Builder {
     globals: GlobalOptions,
-    sections: Vec<Section>,
+    sections: Vec<Box<Section>>,
     patterns: Patterns,
 }
 
@@ -60,7 +60,7 @@ impl Builder {
         let mut section = Section::new(family, None, name.span);
         section.address = Some(address);
         section.options.protocol = protocol.map(|protocol| (protocol, name.span));
-        self.sections.push(section);
+        self.sections.push(Box::new(section));
         true
     }
 
@@ -69,7 +69,7 @@ impl Builder {
     pub(in crate::config) fn named_check(&mut self, name: Written<'_>) {
         let mut section = Section::new(Family::V4, None, name.span);
         section.check_name = Some(name.text.to_owned());
-        self.sections.push(section);
+        self.sections.push(Box::new(section));
     }
 
     /// Checks the service at hand by a rule.

@@ -55,6 +55,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -85,11 +86,12 @@ pub struct Parsed {
     source: Source,
     report: Report,
     globals: GlobalOptions,
-    sections: Vec<Section>,
+    /// One by one, for they are large, and free their memory one by one.
+    sections: Vec<Box<Section>>,
 }
 
 /// Takes the text of a file apart. `path` only appears in diagnostics.
-pub fn parse(text: &[u8], path: &str) -> Parsed {
+pub fn parse<'a>(text: impl Into<Cow<'a, [u8]>>, path: &str) -> Parsed {
     let source = Source::new(text, path);
     let mut report = Report::default();
     let mut reader = Reader {
@@ -146,9 +148,9 @@ const LINE_MAX: usize = 64 << 10;
 struct Reader<'a> {
     cx: Context<'a>,
     globals: GlobalOptions,
-    sections: Vec<Section>,
+    sections: Vec<Box<Section>>,
     /// The section that the next indented line belongs to.
-    open: Option<Section>,
+    open: Option<Box<Section>>,
     /// The blank line that ended the last section; 0 when none did.
     blank: u32,
     patterns: Patterns,
@@ -256,7 +258,7 @@ impl<'a> Reader<'a> {
             }
         };
         let form = address::read_virtual(&mut self.cx, &value, family);
-        self.open = Some(Section::new(family, form, value.whole));
+        self.open = Some(Box::new(Section::new(family, form, value.whole)));
     }
 
     /// A directive of the open section.
@@ -365,7 +367,7 @@ impl<'a> Reader<'a> {
                     Family::V6
                 };
                 self.close(whole.line);
-                self.open = Some(Section::new(family, None, whole));
+                self.open = Some(Box::new(Section::new(family, None, whole)));
                 help.push_str("\n    ");
             } else {
                 help.push_str(if in_section { "\n        " } else { "\n    " });

@@ -17,7 +17,7 @@ pub(super) struct RawReal {
     /// The server, or the first of a range.
     pub(super) host: Host,
     /// The last of a range.
-    pub(super) last: Option<Host>,
+    pub(super) last: Option<Box<Host>>,
     pub(super) port: Option<Port>,
     pub(super) forwarding: Forwarding,
     pub(super) options: Options,
@@ -83,7 +83,7 @@ pub(super) fn read_real(
     };
     let host = read_end(cx, value, (head.start, head.host_end), family, "")?;
     let last = match head.last {
-        Some(at) => Some(read_end(cx, value, at, family, "end ")?),
+        Some(at) => Some(Box::new(read_end(cx, value, at, family, "end ")?)),
         None => None,
     };
     let port = match head.port {

@@ -157,6 +157,7 @@ impl Section {
             self.fallback = read_fallback(cx, &value, self.family);
         }
         cx.report.at_end = Some((line, Step::Reals));
+        self.reals.reserve_exact(later.len());
         for value in values().filter(|value| value.name.starts_with("real")) {
             let real = read_real(cx, &value, self.family);
             self.reals
@@ -167,13 +168,14 @@ impl Section {
 
     /// Whether a directive has the suffix of the section's family.
     fn is_own(&self, cx: &mut Context<'_>, value: &Value<'_>, name: &str) -> bool {
-        let (own, virtual_name) = match self.family {
-            Family::V4 => (name.to_owned(), "virtual"),
-            Family::V6 => (format!("{name}6"), "virtual6"),
+        let (suffix, virtual_name) = match self.family {
+            Family::V4 => ("", "virtual"),
+            Family::V6 => ("6", "virtual6"),
         };
-        if value.name == own {
+        if value.name.strip_prefix(name) == Some(suffix) {
             return true;
         }
+        let own = format!("{name}{suffix}");
         cx.error(
             value.whole.part(0, value.name.len()),
             format!(

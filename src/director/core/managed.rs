@@ -38,7 +38,7 @@ pub(super) struct Real {
     /// A transition that no message has told of yet.
     untold: Option<Transition>,
     /// Rounds of its rule, if it has one.
-    rounds: Rounds,
+    rounds: Option<Box<Rounds>>,
 }
 
 impl Managed {
@@ -121,6 +121,7 @@ impl Managed {
         now: Instant,
     ) -> Option<Event> {
         let rounds = &mut self.reals.get_mut(index)?.rounds;
+        let rounds = rounds.get_or_insert_default();
         let (outcome, detail) = rounds.handle_results(&rule.rule, parts, reported)?;
         self.handle_outcome(index, &outcome, &detail, now)
     }
@@ -286,7 +287,7 @@ impl Real {
             hand_weight: None,
             usage: Usage::found(found.is_some() && configured.agent.is_some()),
             untold: None,
-            rounds: Rounds::default(),
+            rounds: None,
         }
     }
 }

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, Phase, RealCheck};
 use crate::health::Event;
 use crate::model::{Advice, Availability, Check, Entry, Operation, Outcome, ServiceKey, Table};
-use crate::reconcile;
+use crate::reconcile::Planner;
 
 use super::alert::Occurrence;
 use super::lane::{CheckId, CheckResult, Watch};
@@ -457,46 +457,53 @@ impl Core {
     }
 
     fn plan_dirty(&mut self, now: Instant) {
-        let mut wanted: BTreeMap<ServiceKey, Option<Entry>> = BTreeMap::new();
         let due: Vec<ServiceKey> = self
             .dirty
             .iter()
             .filter(|key| !self.is_waiting(key, now))
             .copied()
             .collect();
+        // All of them are new at a start, when growing step by step would cost most.
+        let size = |key| self.services.get(key).map_or(1, |m| m.reals.len() + 1);
+        let mut planner = Planner::with_capacity(due.iter().map(size).sum());
+        let mut as_wanted = Vec::new();
         for key in due {
             self.dirty.remove(&key);
-            if self.unwanted.contains(&key) {
-                wanted.insert(key, None);
-                continue;
-            }
-            let Some(managed) = self.services.get_mut(&key) else {
+            let Some(wanted) = self.wanted(key, now) else {
                 continue;
             };
-            let notices = managed.weigh(now);
-            self.actions.extend(notices.into_iter().map(Action::Notice));
-            if self.passive.contains(&key) {
-                wanted.insert(key, None);
-                continue;
+            if !planner.want(key, wanted, self.table.get(&key)) {
+                as_wanted.push(key);
             }
-            let readd = self.config.globals.readd_quiescent;
-            let desired = managed.desired(readd, self.table.get(&key), now);
-            let follow_up = managed.note_abandoned(key, desired.abandoned);
-            self.actions.extend(follow_up);
-            wanted.insert(key, Some(desired.entry));
         }
-        let plan = reconcile::plan(&wanted, &self.table);
-        let touched: BTreeSet<&ServiceKey> =
-            plan.operations().iter().map(Operation::service).collect();
-        for key in wanted.keys().filter(|key| !touched.contains(key)) {
+        for key in &as_wanted {
             self.settle(key);
         }
-        if !plan.is_empty() {
+        let operations = planner.finish();
+        if !operations.is_empty() {
             self.in_flight = true;
             self.generation += 1;
-            self.actions
-                .push_back(Action::Apply(plan.into_operations()));
+            self.actions.push_back(Action::Apply(operations));
         }
+    }
+
+    /// How a service should look, `Some(None)` if it should not be there; `None` for one that
+    /// is no concern of ours.
+    fn wanted(&mut self, key: ServiceKey, now: Instant) -> Option<Option<Entry>> {
+        if self.unwanted.contains(&key) {
+            return Some(None);
+        }
+        let managed = self.services.get_mut(&key)?;
+        let notices = managed.weigh(now);
+        self.actions.extend(notices.into_iter().map(Action::Notice));
+        if self.passive.contains(&key) {
+            return Some(None);
+        }
+        let readd = self.config.globals.readd_quiescent;
+        let desired = managed.desired(readd, self.table.get(&key), now);
+        let follow_up = managed.note_abandoned(key, desired.abandoned);
+        self.actions.extend(follow_up);
+        Some(Some(desired.entry))
     }
 
     /// The kernel took what was asked of it for a service. Unless more has happened since,

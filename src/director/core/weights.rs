@@ -32,9 +32,23 @@ impl Asked {
 /// What a server's past and its own word add to its standing.
 #[derive(Debug)]
 pub(super) struct Usage {
+    asked: Asked,
+    share: Share,
+    /// It was in service when it failed, and has been kept since or failed just now.
+    leaving: bool,
+    /// As of the last weighing.
+    in_service: bool,
+    place: Place,
+    /// `None` as long as there is nothing to remember: most servers, of which there may be
+    /// tens of thousands, have no agent and no policy.
+    memory: Option<Box<Memory>>,
+}
+
+/// What only agents and policies need.
+#[derive(Debug, Default)]
+struct Memory {
     /// All that its agent has said.
     agent: Advice,
-    asked: Asked,
     /// Why the agent does not answer.
     agent_silent: Option<String>,
     /// What the last output of each of its external checks said, by the check's number.
@@ -42,49 +56,22 @@ pub(super) struct Usage {
     response: ResponseTime,
     damper: Damper,
     climb: Option<Climb>,
-    share: Share,
-    /// It was in service when it failed, and has been kept since or failed just now.
-    leaving: bool,
-    /// As of the last weighing.
-    in_service: bool,
-    place: Place,
 }
 
 impl Default for Usage {
     fn default() -> Self {
         Self {
-            agent: Advice::default(),
             asked: Asked::No,
-            agent_silent: None,
-            scripts: BTreeMap::new(),
-            response: ResponseTime::default(),
-            damper: Damper::default(),
-            climb: None,
             share: Share::default(),
             leaving: false,
             in_service: false,
             place: Place::Own,
+            memory: None,
         }
     }
 }
 
-impl Usage {
-    /// A server that may stand in the table with what an agent said to another director.
-    pub(super) fn found(awaits_agent: bool) -> Self {
-        Self {
-            asked: Asked::first(awaits_agent),
-            ..Self::default()
-        }
-    }
-
-    /// Forgets all that an agent said; whether there is another one.
-    pub(super) fn forget_agent(&mut self, has_agent: bool) {
-        self.agent = Advice::default();
-        self.asked = Asked::first(has_agent);
-        self.agent_silent = None;
-        self.share = Share::default();
-    }
-
+impl Memory {
     /// Drops what a policy has no use for (any more).
     fn keep_to(&mut self, policy: &Policy) {
         if policy.damping.is_none() {
@@ -99,11 +86,6 @@ impl Usage {
         if !policy.external_weight {
             self.scripts.clear();
         }
-    }
-
-    /// Whether the agent was asked.
-    pub(super) fn is_agent_heard(&self) -> bool {
-        self.asked == Asked::Yes
     }
 
     /// What its external check says; of several the one that asks for least.
@@ -125,12 +107,51 @@ impl Usage {
         let percent = whole.fold(100, |percent, share| percent * share / 100);
         u8::try_from(percent.clamp(1, 100)).unwrap_or(100)
     }
+}
+
+impl Usage {
+    /// A server that may stand in the table with what an agent said to another director.
+    pub(super) fn found(awaits_agent: bool) -> Self {
+        Self {
+            asked: Asked::first(awaits_agent),
+            ..Self::default()
+        }
+    }
+
+    /// What is remembered, from now on.
+    fn memory(&mut self) -> &mut Memory {
+        self.memory.get_or_insert_default()
+    }
+
+    /// Forgets all that an agent said; whether there is another one.
+    pub(super) fn forget_agent(&mut self, has_agent: bool) {
+        if let Some(memory) = &mut self.memory {
+            memory.agent = Advice::default();
+            memory.agent_silent = None;
+        }
+        self.asked = Asked::first(has_agent);
+        self.share = Share::default();
+    }
+
+    /// Whether the agent was asked.
+    pub(super) fn is_agent_heard(&self) -> bool {
+        self.asked == Asked::Yes
+    }
+
+    /// When a server that is suppressed may be used again.
+    fn reuse(&self) -> Option<Instant> {
+        self.memory.as_ref()?.damper.reuse()
+    }
+
+    fn climb(&self) -> Option<Climb> {
+        self.memory.as_ref()?.climb
+    }
 
     /// Percentage of the weight that is in force.
     fn percent(&self, now: Instant) -> u8 {
         let share = u16::from(self.share.percent());
         let climb = self
-            .climb
+            .climb()
             .map_or(100, |climb| u16::from(climb.percent(now)));
         let percent = share * climb / 100;
         u8::try_from(percent.max(u16::from(share > 0))).unwrap_or(100)
@@ -139,24 +160,28 @@ impl Usage {
     /// What the weight and the place are due to, in words.
     pub(super) fn causes(&self, now: Instant) -> Vec<String> {
         let mut causes = Vec::new();
-        let script = self.script().map(|script| ("script", script));
-        for (who, advice) in std::iter::once(("agent", &self.agent)).chain(script) {
+        let left = self.reuse().map(|reuse| {
+            let left = reuse.saturating_duration_since(now);
+            left.as_secs_f64().ceil()
+        });
+        let memory = self.memory.as_deref();
+        let script = memory.and_then(Memory::script);
+        let script = script.map(|script| ("script", script));
+        let agent = memory.map(|memory| ("agent", &memory.agent));
+        for (who, advice) in agent.into_iter().chain(script) {
             match (advice.mode, advice.percent) {
                 (Some(Mode::Drain), _) => causes.push(format!("{who}: drain")),
                 (_, Some(percent)) if percent < 100 => causes.push(format!("{who} {percent} %")),
                 _ => {}
             }
         }
-        if self.response.share() < 100 {
-            causes.push(format!("response time {} %", self.response.share()));
+        let response = memory.map_or(100, |memory| memory.response.share());
+        if response < 100 {
+            causes.push(format!("response time {response} %"));
         }
-        if let Some(climb) = self.climb.filter(|climb| climb.percent(now) < 100) {
+        if let Some(climb) = self.climb().filter(|climb| climb.percent(now) < 100) {
             causes.push(format!("slow start {} %", climb.percent(now)));
         }
-        let left = self.damper.reuse().map(|reuse| {
-            let left = reuse.saturating_duration_since(now);
-            left.as_secs_f64().ceil()
-        });
         match (self.place, left) {
             (Place::Damped, Some(left)) => causes.push(format!("damped for {left} s")),
             (Place::Needed, Some(left)) => {
@@ -165,7 +190,7 @@ impl Usage {
             (Place::Kept, _) => causes.push("kept by the floor".to_owned()),
             _ => {}
         }
-        if let Some(silent) = &self.agent_silent {
+        if let Some(silent) = memory.and_then(|memory| memory.agent_silent.as_deref()) {
             causes.push(format!("agent silent: {silent}"));
         }
         causes
@@ -211,7 +236,7 @@ impl Real {
         Candidate {
             counts: !is_off && standing != Availability::Maintenance && weight > 0,
             serving: self.machine.is_serving(),
-            reuse: self.usage.damper.reuse(),
+            reuse: self.usage.reuse(),
             leaving: self.usage.leaving,
             since: self.machine.since(),
         }
@@ -241,25 +266,27 @@ impl Managed {
         heard.weights = std::mem::replace(&mut usage.asked, Asked::Yes) == Asked::Awaited;
         let silent = match &result.outcome {
             Outcome::Up => {
-                heard.weights |= usage.agent != result.advice;
-                usage.agent = result.advice.clone();
+                let agent = &mut usage.memory().agent;
+                heard.weights |= *agent != result.advice;
+                *agent = result.advice.clone();
                 None
             }
             Outcome::Down(reason) => Some(reason.to_string()),
             Outcome::Inconclusive(fault) => Some(fault.to_string()),
         };
-        if usage.agent_silent.is_some() != silent.is_some() {
+        let known = &mut usage.memory().agent_silent;
+        if known.is_some() != silent.is_some() {
             let notice = Notice::agent(service, server, silent.as_deref());
             heard.notice = Some(notice);
         }
-        usage.agent_silent = silent;
+        *known = silent;
         heard
     }
 
     /// What the server's agent has said decides whether it is used at all.
     pub(super) fn handle_advice(&mut self, index: usize, now: Instant) -> Option<Event> {
         let real = self.reals.get_mut(index)?;
-        real.machine.handle_advice(&real.usage.agent, now)
+        real.machine.handle_advice(&real.usage.memory().agent, now)
     }
 
     /// Adds to how closely a check of a server is looked at; `interval` is the check's own.
@@ -293,11 +320,12 @@ impl Managed {
         }
         let mut changed = false;
         if external {
-            let before = real.usage.scripts.insert(number, result.advice.clone());
+            let scripts = &mut real.usage.memory().scripts;
+            let before = scripts.insert(number, result.advice.clone());
             changed = before.unwrap_or_default() != result.advice;
         }
         if response && !result.latency.is_zero() {
-            real.usage.response.note(number, result.latency);
+            real.usage.memory().response.note(number, result.latency);
             changed |= self.compare_responses();
         }
         changed
@@ -307,13 +335,18 @@ impl Managed {
     fn compare_responses(&mut self) -> bool {
         let up = |real: &&Real| real.machine.is_serving();
         let times = self.reals.iter().filter(up);
-        let times = times.filter_map(|real| real.usage.response.smoothed());
+        let memories = times.filter_map(|real| real.usage.memory.as_ref());
+        let times = memories.filter_map(|memory| memory.response.smoothed());
         let Some(fastest) = times.min() else {
             return false;
         };
         let mut changed = false;
-        for real in &mut self.reals {
-            changed |= real.usage.response.compare(fastest);
+        for memory in self
+            .reals
+            .iter_mut()
+            .filter_map(|r| r.usage.memory.as_mut())
+        {
+            changed |= memory.response.compare(fastest);
         }
         changed
     }
@@ -341,22 +374,22 @@ impl Managed {
         if usage.asked == Asked::Awaited && transition.to != Availability::Up {
             usage.asked = Asked::No;
         }
-        let is_told = usage.damper.reuse().is_none() || usage.in_service;
+        let is_told = usage.reuse().is_none() || usage.in_service;
         usage.leaving = transition.to == Availability::Down && usage.in_service;
         let recovers = matches!(
             transition.from,
             Availability::Down | Availability::Maintenance
         );
-        usage.climb = policy
-            .slow_start
-            .filter(|_| transition.to == Availability::Up && recovers && others_serve)
-            .map(|over| Climb::new(now, over));
+        if let Some(over) = policy.slow_start {
+            let climbs = transition.to == Availability::Up && recovers && others_serve;
+            usage.memory().climb = climbs.then(|| Climb::new(now, over));
+        }
         let mut notice = None;
         if let Some(damping) = &policy.damping
             && (transition.from, transition.to) == (Availability::Up, Availability::Down)
-            && usage.damper.note_down(damping, now)
+            && usage.memory().damper.note_down(damping, now)
         {
-            let reuse = usage.damper.reuse().unwrap_or(now);
+            let reuse = usage.reuse().unwrap_or(now);
             notice = Some(Notice::damped(service, server, Some(reuse - now)));
         }
         (is_told, notice)
@@ -372,15 +405,19 @@ impl Managed {
         for (configured, real) in virtual_service.reals.iter().zip(&mut self.reals) {
             let serving = real.machine.is_serving();
             let usage = &mut real.usage;
-            usage.keep_to(policy);
-            if usage.damper.handle_timeout(now) {
-                notices.push(Notice::damped(key, configured.destination.key, None));
-                let over = policy.slow_start.filter(|_| serving);
-                usage.climb = over.map(|over| Climb::new(now, over));
+            let mut advised = 100;
+            if let Some(memory) = &mut usage.memory {
+                memory.keep_to(policy);
+                if memory.damper.handle_timeout(now) {
+                    notices.push(Notice::damped(key, configured.destination.key, None));
+                    let over = policy.slow_start.filter(|_| serving);
+                    memory.climb = over.map(|over| Climb::new(now, over));
+                }
+                due.extend(memory.damper.reuse());
+                due.extend(memory.climb.and_then(|climb| climb.next(now)));
+                advised = memory.advised();
             }
-            due.extend(usage.damper.reuse());
-            due.extend(usage.climb.and_then(|climb| climb.next(now)));
-            due.extend(usage.share.follow(usage.advised(), now));
+            due.extend(usage.share.follow(advised, now));
         }
         self.due = due.into_iter().min();
         let configured = virtual_service.reals.iter().zip(&self.reals);
