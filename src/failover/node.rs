@@ -226,14 +226,14 @@ impl Node {
     pub(super) fn silences(&self, now: Instant) -> [Instant; 5] {
         let dead_after = self.dead_after();
         let allowance = self.allowance();
-        let from = now.checked_sub(self.peer.silence(now)).unwrap_or(now);
+        let since = |silence| now.checked_sub(silence).unwrap_or(now);
+        let from = since(self.peer.silence(now));
         [
-            dead_after / 2,
-            allowance * 6 / 10,
-            dead_after * 4 / 5,
-            dead_after,
-            dead_after * 2,
+            from + dead_after / 2,
+            from + allowance * 6 / 10,
+            from + dead_after * 4 / 5,
+            since(self.peer.silence_awake(now, &self.sent)) + dead_after,
+            from + dead_after * 2,
         ]
-        .map(|silence| from + silence)
     }
 }

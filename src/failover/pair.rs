@@ -137,6 +137,10 @@ impl Pair {
         let lateness = self
             .armed
             .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        // Less is the grain of timers.
+        if lateness >= node.settings.timing.advert_interval {
+            node.sent.stand(lateness);
+        }
         if node.sabotage.is(Bug::NoLateRule) {
             return;
         }
@@ -154,7 +158,7 @@ impl Pair {
             .sent
             .last_at()
             .is_none_or(|at| now.saturating_duration_since(at) >= dead_after);
-        node.peer.resume(now);
+        node.peer.resume(now, &node.sent);
         node.ask_drain(now);
         node.suspect = true;
         node.out.alarm(now, AlarmKind::Late, || {

@@ -59,6 +59,8 @@ pub(super) struct Peer {
     returned: Option<Instant>,
     /// Since when silence counts: our start, or the end of a stall.
     listening: Instant,
+    /// How long this process had stood still, all in all, when silence began.
+    stood: Duration,
     /// What it said last.
     advert: Option<Advert>,
     /// Highest sequence of ours that its present life has echoed.
@@ -124,6 +126,7 @@ impl Peer {
             heard: None,
             returned: None,
             listening: now,
+            stood: Duration::ZERO,
             advert: None,
             echoed: 0,
             written: None,
@@ -268,10 +271,13 @@ impl Peer {
             self.returned = Some(receiver.now);
         }
         if self.advert.is_some() {
-            let pause = self.silence(receiver.now).max(age);
+            let echoed = advert.echo.map_or(0, |echo| echo.sequence);
+            let age = receiver.sent.age_awake(echoed, receiver.now).unwrap_or(age);
+            let pause = self.silence_awake(receiver.now, receiver.sent).max(age);
             self.patience.note(pause, receiver.configured, receiver.now);
         }
         self.heard = Some(receiver.now);
+        self.stood = receiver.sent.stood();
         let echoed = advert.echo.map_or(0, |echo| echo.sequence);
         self.echoed = self.echoed.max(echoed);
         self.patience.echoed(self.echoed);
@@ -298,8 +304,9 @@ impl Peer {
     }
 
     /// We were not looking: silence counts from now.
-    pub(super) fn resume(&mut self, now: Instant) {
+    pub(super) fn resume(&mut self, now: Instant, sent: &Sent) {
         self.listening = now;
+        self.stood = sent.stood();
     }
 
     /// A new list of links; what is known of those that stay is kept.
@@ -335,6 +342,12 @@ impl Peer {
         now.saturating_duration_since(self.silent_from())
     }
 
+    /// The silence without the time for which this process stood still itself: what it takes
+    /// to call the peer dead.
+    pub(super) fn silence_awake(&self, now: Instant, sent: &Sent) -> Duration {
+        self.silence(now).saturating_sub(sent.stood() - self.stood)
+    }
+
     fn silent_from(&self) -> Instant {
         self.heard
             .map_or(self.listening, |at| at.max(self.listening))
@@ -356,7 +369,7 @@ impl Peer {
     }
 
     pub(super) fn presence(&self, now: Instant, dead_after: Duration, sent: &Sent) -> Presence {
-        let is_silent = self.silence(now) >= dead_after && self.was_asked(sent);
+        let is_silent = self.silence_awake(now, sent) >= dead_after && self.was_asked(sent);
         if is_silent || self.one_link_silent(now, dead_after) {
             Presence::Silent
         } else if self.is_alive(now, dead_after) {

@@ -1,4 +1,7 @@
 //! When adverts left: the age of what the peer echoes, without a clock in common.
+//!
+//! And how long this process stood still meanwhile. A host that pauses finds its peer silent
+//! and all that it reads old, and neither is the peer's doing.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,7 +15,10 @@ const ROUNDS: usize = 256;
 pub(in crate::failover) struct Sent {
     /// Sequence of the first one.
     first: u64,
-    times: VecDeque<Instant>,
+    /// When each left, and how long this process had stood still until then.
+    times: VecDeque<(Instant, Duration)>,
+    /// How long it has stood still, all in all.
+    stood: Duration,
 }
 
 /// What an echoed sequence says.
@@ -31,7 +37,18 @@ impl Sent {
         Self {
             first: 1,
             times: VecDeque::with_capacity(ROUNDS),
+            stood: Duration::ZERO,
         }
+    }
+
+    /// This process did not run for so long when it should have.
+    pub(in crate::failover) fn stand(&mut self, time: Duration) {
+        self.stood += time;
+    }
+
+    /// How long it has stood still, all in all.
+    pub(in crate::failover) fn stood(&self) -> Duration {
+        self.stood
     }
 
     /// A round leaves: its sequence, from 1.
@@ -40,7 +57,7 @@ impl Sent {
             self.times.pop_front();
             self.first += 1;
         }
-        self.times.push_back(now);
+        self.times.push_back((now, self.stood));
         self.last()
     }
 
@@ -51,7 +68,7 @@ impl Sent {
 
     /// When the last round left.
     pub(in crate::failover) fn last_at(&self) -> Option<Instant> {
-        self.times.back().copied()
+        self.times.back().map(|(at, _)| *at)
     }
 
     /// How many rounds left after a moment, as far as is remembered.
@@ -59,7 +76,7 @@ impl Sent {
         self.times
             .iter()
             .rev()
-            .take_while(|sent| **sent > at)
+            .take_while(|(sent, _)| *sent > at)
             .count()
     }
 
@@ -67,13 +84,22 @@ impl Sent {
         if sequence > self.last() {
             return Age::Never;
         }
-        let at = sequence
-            .checked_sub(self.first)
-            .and_then(|index| self.times.get(usize::try_from(index).ok()?));
-        match at {
-            Some(at) => Age::Known(now.saturating_duration_since(*at)),
+        match self.get(sequence) {
+            Some((at, _)) => Age::Known(now.saturating_duration_since(at)),
             None => Age::Ancient,
         }
+    }
+
+    /// The age without the time for which this process stood still.
+    pub(in crate::failover) fn age_awake(&self, sequence: u64, now: Instant) -> Option<Duration> {
+        let (at, stood) = self.get(sequence)?;
+        let age = now.saturating_duration_since(at);
+        Some(age.saturating_sub(self.stood - stood))
+    }
+
+    fn get(&self, sequence: u64) -> Option<(Instant, Duration)> {
+        let index = sequence.checked_sub(self.first)?;
+        self.times.get(usize::try_from(index).ok()?).copied()
     }
 }
 
@@ -101,6 +127,10 @@ mod tests {
         );
         assert_eq!(sent.age(44, at(3000)), Age::Ancient);
         assert_eq!(sent.age(301, at(3000)), Age::Never);
+        sent.stand(Duration::from_millis(90));
+        let awake = |sequence| sent.age_awake(sequence, at(3100));
+        assert_eq!(awake(300), Some(Duration::from_millis(10)));
+        assert_eq!(awake(301), None);
         assert_eq!(sent.rounds_after(at(2980)), 2);
         assert_eq!(sent.rounds_after(at(3000)), 0);
         assert_eq!(sent.rounds_after(start), ROUNDS);
