@@ -69,6 +69,20 @@ fn an_outage_teaches_nothing() {
     assert!(took < ms(180), "{took:?}");
 }
 
+/// Whoever stands still finds its peer silent and all that it reads old.
+#[test]
+fn a_pause_of_its_own_teaches_nothing() {
+    let mut world = fast();
+    for time in [30, 45, 60, 90, 90] {
+        world.stand_still(ms(time));
+        world.run(ms(200));
+        assert_eq!(world.states(), [State::Active, State::Standby], "{time} ms");
+        let now = world.now;
+        let waits = [0, 1].map(|node| world.hosts[node].pair.view(now).dead_after);
+        assert_eq!(waits, [ms(100); 2], "after {time} ms");
+    }
+}
+
 /// The guard gives up in time for the peer, and not before.
 #[test]
 fn the_owner_has_as_long_as_the_peer_waits() {
