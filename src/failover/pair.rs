@@ -154,10 +154,8 @@ impl Pair {
         if lateness <= dead_after / 2 {
             return;
         }
-        let lost = node
-            .sent
-            .last_at()
-            .is_none_or(|at| now.saturating_duration_since(at) >= dead_after);
+        let last = node.sent.last_at();
+        let unsaid = last.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         node.peer.resume(now, &node.sent);
         node.ask_drain(now);
         node.suspect = true;
@@ -165,7 +163,7 @@ impl Pair {
             format!("this process was late by more than {:?}", dead_after / 2)
         });
         for Slot { settings, instance } in &mut self.slots {
-            instance.stalled(lost, &mut self.node.context(settings, now));
+            instance.stalled(unsaid, &mut self.node.context(settings, now));
         }
     }
 

@@ -98,7 +98,7 @@ pub enum SettingsError {
 
 /// A shorter silence of the main process is no stall, whatever the dead interval: hosts have
 /// hiccups of that length. A peer that claims meanwhile finds the addresses in use.
-const LEAST_STALL: Duration = Duration::from_millis(250);
+pub(super) const LEAST_STALL: Duration = Duration::from_millis(250);
 
 impl Settings {
     /// How long the guard waits for a sign of life before it gives the addresses up: half of

@@ -19,7 +19,7 @@ use super::bounded::Bounded;
 use super::context::Context;
 use super::event::Local;
 use super::sabotage::Bug;
-use super::settings::InstanceId;
+use super::settings::{InstanceId, LEAST_STALL};
 use super::view::HistoryEntry;
 use damping::{Failures, Moves, Side};
 use probe::Probe;
@@ -200,12 +200,19 @@ impl Instance {
         }
     }
 
-    /// This process was late, by a dead interval or more when `lost`: the peer may serve.
-    pub(super) fn stalled(&mut self, lost: bool, context: &mut Context<'_>) {
+    /// This process was late and has said nothing for so long: the peer may serve. While the
+    /// guard keeps the addresses, they answer the peer's probe, and what the peer says is
+    /// read before anything else is done.
+    pub(super) fn stalled(&mut self, unsaid: Duration, context: &mut Context<'_>) {
         self.no_owner_since = None;
         self.better_since = None;
         self.worse_since = None;
-        if lost && matches!(self.state, State::Acquire | State::Active) {
+        let limit = match self.state {
+            State::Acquire => context.allowance,
+            State::Active => context.allowance.max(LEAST_STALL),
+            _ => return,
+        };
+        if unsaid >= limit {
             self.release(Reason::Stalled, context);
         }
     }

@@ -83,6 +83,22 @@ fn a_pause_of_its_own_teaches_nothing() {
     }
 }
 
+/// Its addresses answer the peer's probe meanwhile, so it has time to read what it missed.
+#[test]
+fn an_owner_that_stood_still_for_less_than_the_guard_waits_stays() {
+    for (time, path) in [(60, 0), (150, 0), (230, 0), (400, 1)] {
+        let mut world = fast();
+        world.hosts[0].stopped = true;
+        world.run(ms(time));
+        world.resume(0);
+        world.run(ms(50));
+        let went = world.path(0);
+        let released = went.iter().filter(|(_, to, _)| *to == State::Release);
+        assert_eq!(released.count(), path, "{time} ms: {went:?}");
+        assert_eq!(world.overlap, ms(0));
+    }
+}
+
 /// The guard gives up in time for the peer, and not before.
 #[test]
 fn the_owner_has_as_long_as_the_peer_waits() {
