@@ -32,6 +32,8 @@ mod notes;
 mod process;
 #[path = "kernel/segment.rs"]
 mod segment;
+#[path = "kernel/sync.rs"]
+mod sync;
 #[path = "kernel/traffic.rs"]
 mod traffic;
 #[path = "kernel/ways.rs"]

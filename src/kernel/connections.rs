@@ -6,6 +6,7 @@
 //! the count stops at a limit and says so.
 
 pub mod entries;
+pub mod message;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

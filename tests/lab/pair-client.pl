@@ -10,6 +10,10 @@
 #       COUNT connections to port 7 that send a byte so often and get it back. "open" when
 #       all are; a line "COUNT ALIVE LONGEST" for each SIGUSR1: connections that still are,
 #       and the longest time since the last SIGUSR1 that one waited for its byte
+#   pair-client.pl young ADDRESS MILLISECONDS LIFE
+#       so often a new connection to port 7 that sends a byte at once and every 200 ms, gets
+#       each back, and ends after LIFE milliseconds; a line for each: its begin, and "whole" or
+#       what broke it: "reset", or "silent": a byte did not come back within 1.4 s
 #   pair-client.pl transfer ADDRESS
 #       reads from port 9. On SIGTERM ends it in order: "whole BYTES LONGEST" when the
 #       checksum is right, LONGEST being the longest silence in milliseconds
@@ -162,6 +166,59 @@ sub long {
     }
 }
 
+sub young {
+    my ($every, $life) = @more;
+    my (%open, @ring, $reads, $writes);
+    $reads = $writes = '';
+    my $due = my $now = now();
+    my $end = sub {
+        my ($number, $word) = @_;
+        my $one = delete $open{$number} or return;
+        vec($reads, $number, 1) = vec($writes, $number, 1) = 0;
+        printf "%.1f %s\n", $one->{begin}, $word;
+    };
+    my $say = sub {
+        my ($number, $one) = @_;
+        $one->{waits} = $now;
+        push @ring, [$now + 200, $number, $one->{begin}];
+        syswrite($one->{socket}, 'x') or $end->($number, 'reset');
+    };
+    while (1) {
+        if ($now >= $due) {
+            $due += $every;
+            $due = $now + $every if $due < $now;
+            if (my $socket = reach(7)) {
+                $open{ fileno $socket } = { socket => $socket, begin => $now, waits => $now };
+                vec($writes, fileno $socket, 1) = 1;
+            }
+        }
+        while (@ring && $ring[0][0] <= $now) {
+            my (undef, $number, $begin) = @{ shift @ring };
+            my $one = $open{$number};
+            next unless $one && $one->{begin} == $begin;
+            if    ($one->{waits} && $now - $one->{waits} > 1400) { $end->($number, 'silent') }
+            elsif ($one->{waits}) { push @ring, [$now + 200, $number, $begin] }
+            elsif ($now - $begin > $life) { $end->($number, 'whole') }
+            else                          { $say->($number, $one) }
+        }
+        my $left = ($due - $now) / 1000;
+        my $found = select my $read = $reads, my $write = $writes, undef, $left > 0 ? $left : 0;
+        $now = now();
+        next if $found <= 0;
+        for my $number (numbers($write)) {
+            vec($writes, $number, 1) = 0;
+            vec($reads, $number, 1) = 1;
+            $say->($number, $open{$number});
+        }
+        for my $number (numbers($read)) {
+            my $one = $open{$number} or next;
+            my $got = sysread $one->{socket}, my $said, 64;
+            if ($got) { $one->{waits} = 0 }
+            elsif (defined $got || !$!{EAGAIN}) { $end->($number, 'reset') }
+        }
+    }
+}
+
 sub transfer {
     my $socket = reach(9) or die "connect: $!\n";
     my ($tail, $bytes, $longest, $last) = ('', 0, 0, 0);
@@ -191,6 +248,6 @@ sub transfer {
     printf "whole %d %.0f\n", $bytes, $longest;
 }
 
-my %words = (probe => \&probe, long => \&long, transfer => \&transfer);
+my %words = (probe => \&probe, long => \&long, young => \&young, transfer => \&transfer);
 my $word = $words{ $what // '' } or die "usage: see the beginning of $0\n";
 $word->();

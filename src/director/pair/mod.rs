@@ -18,6 +18,7 @@ pub mod epochs;
 pub mod handle;
 mod hex;
 pub mod hooks;
+mod introduce;
 mod keeper;
 pub mod keys;
 mod learning;

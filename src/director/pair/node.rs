@@ -209,7 +209,9 @@ impl Node {
 
     pub(super) fn take_report(&mut self, report: Option<Report>) {
         for event in self.keeper.understand(report) {
-            self.feed(event);
+            if let Some(event) = self.introduce_before(event) {
+                self.feed(event);
+            }
         }
     }
 
