@@ -46,7 +46,7 @@ pub(in crate::config) struct Extras<'a> {
 #[derive(Debug, Default)]
 pub(in crate::config) struct Builder {
     globals: GlobalOptions,
-    sections: Vec<Box<Section>>,
+    sections: super::Sections,
     patterns: Patterns,
 }
 

@@ -80,14 +80,18 @@ pub fn directive_places() -> impl Iterator<Item = (&'static str, bool, bool)> {
     })
 }
 
+/// The sections of a file, each in memory of its own: they are large, and there are thousands.
+/// A list that grows would copy all of them, and one that ends frees them only together, when
+/// their services have found memory elsewhere.
+type Sections = Vec<Box<Section>>;
+
 /// An `ldirectord.cf` taken apart, with what is wrong in it so far.
 #[derive(Debug, Clone)]
 pub struct Parsed {
     source: Source,
     report: Report,
     globals: GlobalOptions,
-    /// One by one, for they are large, and free their memory one by one.
-    sections: Vec<Box<Section>>,
+    sections: Sections,
 }
 
 /// Takes the text of a file apart. `path` only appears in diagnostics.
@@ -148,7 +152,7 @@ const LINE_MAX: usize = 64 << 10;
 struct Reader<'a> {
     cx: Context<'a>,
     globals: GlobalOptions,
-    sections: Vec<Box<Section>>,
+    sections: Sections,
     /// The section that the next indented line belongs to.
     open: Option<Box<Section>>,
     /// The blank line that ended the last section; 0 when none did.

@@ -469,9 +469,10 @@ impl Core {
         let mut as_wanted = Vec::new();
         for key in due {
             self.dirty.remove(&key);
-            let Some(wanted) = self.wanted(key, now) else {
+            if !self.unwanted.contains(&key) && !self.services.contains_key(&key) {
                 continue;
-            };
+            }
+            let wanted = self.wanted(key, now);
             if !planner.want(key, wanted, self.table.get(&key)) {
                 as_wanted.push(key);
             }
@@ -487,23 +488,22 @@ impl Core {
         }
     }
 
-    /// How a service should look, `Some(None)` if it should not be there; `None` for one that
-    /// is no concern of ours.
-    fn wanted(&mut self, key: ServiceKey, now: Instant) -> Option<Option<Entry>> {
+    /// How a service should look; `None` if it should not be there.
+    fn wanted(&mut self, key: ServiceKey, now: Instant) -> Option<Entry> {
         if self.unwanted.contains(&key) {
-            return Some(None);
+            return None;
         }
         let managed = self.services.get_mut(&key)?;
         let notices = managed.weigh(now);
         self.actions.extend(notices.into_iter().map(Action::Notice));
         if self.passive.contains(&key) {
-            return Some(None);
+            return None;
         }
         let readd = self.config.globals.readd_quiescent;
         let desired = managed.desired(readd, self.table.get(&key), now);
         let follow_up = managed.note_abandoned(key, desired.abandoned);
         self.actions.extend(follow_up);
-        Some(Some(desired.entry))
+        Some(desired.entry)
     }
 
     /// The kernel took what was asked of it for a service. Unless more has happened since,

@@ -345,7 +345,8 @@ impl Peer {
     /// The silence without the time for which this process stood still itself: what it takes
     /// to call the peer dead.
     pub(super) fn silence_awake(&self, now: Instant, sent: &Sent) -> Duration {
-        self.silence(now).saturating_sub(sent.stood() - self.stood)
+        let stood = sent.stood().saturating_sub(self.stood);
+        self.silence(now).saturating_sub(stood)
     }
 
     fn silent_from(&self) -> Instant {

@@ -94,7 +94,7 @@ impl Sent {
     pub(in crate::failover) fn age_awake(&self, sequence: u64, now: Instant) -> Option<Duration> {
         let (at, stood) = self.get(sequence)?;
         let age = now.saturating_duration_since(at);
-        Some(age.saturating_sub(self.stood - stood))
+        Some(age.saturating_sub(self.stood.saturating_sub(stood)))
     }
 
     fn get(&self, sequence: u64) -> Option<(Instant, Duration)> {
