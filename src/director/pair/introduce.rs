@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::node::Node;
@@ -16,8 +17,8 @@ use crate::failover::{Event, State, Step};
 use crate::kernel::Error;
 use crate::kernel::connections::entries::{self, Connection, Source};
 use crate::kernel::connections::message::{self, Told};
-use crate::model::Timeouts;
 use crate::model::pair::{Instance, Sync};
+use crate::model::{PortAddress, Protocol, ServiceKey, Timeouts};
 
 /// Nobody is served meanwhile, so that it may take only so long. What is not told by then is
 /// as it would be without.
@@ -54,11 +55,12 @@ impl Node {
             return Some(event);
         };
         let (kernel, results) = (self.kernel.clone(), self.results.clone());
+        let services = Arc::clone(&self.plan.services);
         tokio::spawn(async move {
             let name = instance.name.clone();
             let work = async move {
                 let timeouts = kernel.timeouts().await.ok();
-                let work = move || introduce(&instance, &sync, timeouts);
+                let work = move || introduce(&instance, &sync, &services, timeouts);
                 tokio::task::spawn_blocking(work).await
             };
             match tokio::time::timeout(LIMIT, work).await {
@@ -84,6 +86,7 @@ impl Node {
 pub(super) fn introduce(
     instance: &Instance,
     sync: &Sync,
+    services: &BTreeSet<ServiceKey>,
     timeouts: Option<Timeouts>,
 ) -> Result<usize, String> {
     let addresses: BTreeSet<IpAddr> = instance.addresses.iter().map(|a| a.address).collect();
@@ -92,7 +95,9 @@ pub(super) fn introduce(
     let mut seen: usize = 0;
     entries::visit::<Error>(Source::Origin, |entry| {
         seen += 1;
-        let wanted = addresses.contains(&entry.virtual_address.0) && is_young(entry, timeouts);
+        let wanted = addresses.contains(&entry.virtual_address.0)
+            && is_young(entry, timeouts)
+            && is_of_an_address(entry, services);
         told.extend(Some(entry).filter(|_| wanted).and_then(Told::of));
         let is_late = seen.is_multiple_of(LOOK) && Instant::now() >= deadline;
         Ok(if is_late || told.len() >= MOST {
@@ -104,6 +109,25 @@ pub(super) fn introduce(
     .map_err(|error| error.to_string())?;
     message::send(sync, &message::messages(sync.id, &told)).map_err(|error| error.to_string())?;
     Ok(told.len())
+}
+
+/// Whether an entry is of a service with an address, not of a firewall mark, which the list
+/// does not tell: the receiver finds no real server for a connection without its mark.
+fn is_of_an_address(entry: &Connection<'_>, services: &BTreeSet<ServiceKey>) -> bool {
+    let protocol = match entry.protocol {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        _ => return false,
+    };
+    let PortAddress(address, port) = entry.virtual_address;
+    // Port 0 takes every one.
+    [port, 0].into_iter().any(|port| {
+        services.contains(&ServiceKey::Address {
+            protocol,
+            address,
+            port,
+        })
+    })
 }
 
 /// Whether the sync daemon may not have told of an entry's last change: it was made on this
@@ -128,7 +152,42 @@ fn is_young(entry: &Connection<'_>, timeouts: Option<Timeouts>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PortAddress;
+    use crate::model::Family;
+
+    fn entry<'a>(protocol: &'a str, state: &'a str, port: u16) -> Connection<'a> {
+        let end = PortAddress("192.0.2.1".parse().unwrap(), port);
+        Connection {
+            protocol,
+            client: end,
+            virtual_address: end,
+            server: end,
+            state,
+            expires: 60,
+            origin: Some("LOCAL"),
+            engine: None,
+            engine_data: None,
+        }
+    }
+
+    #[test]
+    fn connections_of_marked_packets_are_not_told() {
+        let address = |protocol, port| ServiceKey::Address {
+            protocol,
+            address: "192.0.2.1".parse().unwrap(),
+            port,
+        };
+        let mark = ServiceKey::Mark {
+            family: Family::V4,
+            mark: 1,
+        };
+        let some = BTreeSet::from([address(Protocol::Tcp, 80), mark]);
+        let of =
+            |protocol, port, services| is_of_an_address(&entry(protocol, "NONE", port), services);
+        assert!(of("TCP", 80, &some));
+        assert!(!of("TCP", 443, &some) && !of("UDP", 80, &some) && !of("IP", 80, &some));
+        let any = BTreeSet::from([address(Protocol::Udp, 0)]);
+        assert!(of("UDP", 5060, &any) && !of("TCP", 80, &any));
+    }
 
     #[test]
     fn the_young_are_those_whose_timer_is_full() {
@@ -137,18 +196,11 @@ mod tests {
             tcp_fin: 120,
             udp: 300,
         });
-        let end = PortAddress("192.0.2.1".parse().unwrap(), 80);
         let young = |protocol, state, expires, origin| {
             let entry = Connection {
-                protocol,
-                client: end,
-                virtual_address: end,
-                server: end,
-                state,
                 expires,
                 origin: Some(origin),
-                engine: None,
-                engine_data: None,
+                ..entry(protocol, state, 80)
             };
             is_young(&entry, timeouts)
         };

@@ -1,6 +1,8 @@
 //! What a pair's thread is started with, and gets anew with each reload.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::keys::{self, KeyFileError};
 use crate::config::directord::digest;
@@ -8,6 +10,7 @@ use crate::director::load::Loaded;
 use crate::failover::{
     ConfigDigest, Key, KeyId, Keys, Settings, SettingsError, SoftwareVersion, advert::BadKey,
 };
+use crate::model::ServiceKey;
 use crate::model::pair::Pair;
 
 /// A pair that can be run: configuration and keys fit together.
@@ -16,6 +19,8 @@ pub struct Plan {
     /// The configuration.
     pub pair: Pair,
     pub(super) settings: Settings,
+    /// The virtual services of the configuration.
+    pub(super) services: Arc<BTreeSet<ServiceKey>>,
 }
 
 /// Why a pair cannot be run.
@@ -42,7 +47,12 @@ impl Plan {
         let keys = read_keys(&pair)?;
         let digest = ConfigDigest(digest(&pair, &loaded.config));
         let settings = Settings::new(&pair, keys, digest, version())?;
-        Ok(Some(Self { pair, settings }))
+        let services = loaded.config.services.iter().map(|service| service.key);
+        Ok(Some(Self {
+            pair,
+            settings,
+            services: Arc::new(services.collect()),
+        }))
     }
 }
 
@@ -114,6 +124,7 @@ pub(crate) mod tests {
         let settings = Settings::new(&pair, keys, ConfigDigest::default(), version());
         Plan {
             settings: settings.unwrap(),
+            services: Arc::default(),
             pair,
         }
     }
