@@ -202,6 +202,7 @@ expect "external, the mark's arguments" "4: 7 0 $r1 0,4: 7 0 $r2 0" \
 expect "external-perl, its arguments" "$VIP 8014 $r1 80,$VIP 8014 $r2 80" "$(sort -u /run/lab/perl.log | paste -sd,)"
 expect "the reason: signal" "killed by signal 11 (SIGSEGV)" "$(reason tcp:$VIP:8019 "$r1:80")"
 expect "the reason: status" "exit status 3" "$(reason tcp:$VIP:8014 "$r2:80")"
+wait_until 10 eval '[ "$(reason tcp:$VIP:8011 "$none:80")" != None ]'
 expect "the reason: ping" "no echo reply to 3 requests within 9 s" "$(reason tcp:$VIP:8011 "$none:80")"
 
 # One request, three connections, one request; after a failure a request.
