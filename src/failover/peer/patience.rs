@@ -68,7 +68,9 @@ impl Patience {
             self.worst = [Duration::ZERO, before];
             self.since = now;
         }
-        if pause <= configured.max(MOST) {
+        // What is taken for granted at a start says nothing of the time after it.
+        let granted = self.starting.is_some() && pause <= START.0;
+        if !granted && pause <= configured.max(MOST) {
             self.worst[0] = self.worst[0].max(pause);
         }
     }
@@ -143,10 +145,14 @@ mod tests {
         assert_eq!(patience.wanted(ms(400)), ms(400));
         patience.note(ms(1), D, start + ms(2999));
         assert_eq!(patience.wanted(D), ms(300));
+        patience.note(ms(150), D, start + ms(2999));
+        assert_eq!((patience.wanted(D), patience.worst()), (ms(300), ms(0)));
         patience.note(ms(1), D, start + START.1);
         assert_eq!(patience.wanted(D), D);
         patience.restart(start + START.1 * 2);
         assert_eq!((patience.wanted(D), patience.worst()), (ms(300), ms(1)));
+        patience.note(ms(240), D, start + START.1 * 2);
+        assert_eq!((patience.wanted(D), patience.worst()), (ms(360), ms(240)));
     }
 
     #[test]
