@@ -22,10 +22,15 @@ CREATE OR REPLACE USER safe@'%' IDENTIFIED BY 'secret' REQUIRE SSL;
 fn start(tls: bool) -> Server {
     let directory = TempDir::new().unwrap();
     let at = directory.path();
+    // A server removes every temporary table it finds in its directory when
+    // it starts, those of a neighbour in /tmp, too.
+    let temporary = at.join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
     let small = ["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M"];
     let installed = program("/usr/bin/mariadb-install-db", "mariadb-server-core")
         .args(["--no-defaults", "--skip-test-db", "--user=root"])
         .arg(option("datadir", &at.join("data")))
+        .arg(option("tmpdir", &temporary))
         .args(small)
         .output()
         .unwrap();
@@ -45,6 +50,7 @@ fn start(tls: bool) -> Server {
         .arg(option("socket", &at.join("socket")))
         .arg(option("pid-file", &at.join("pid")))
         .arg(option("init-file", &at.join("init.sql")))
+        .arg(option("tmpdir", &temporary))
         .args(small);
     if tls {
         mariadbd
