@@ -46,12 +46,28 @@ pub trait Ipvs {
     /// Version and size of the connection table.
     fn info(&mut self) -> Result<Info, Error>;
 
+    /// Every service, and statistics. The destinations of each are read by
+    /// [`Ipvs::fill`]: who needs one service at a time never holds the whole table.
+    fn services(&mut self) -> Result<ObservedTable, Error>;
+
+    /// Reads the destinations of a service of [`Ipvs::services`] into it. Returns whether
+    /// the service is still there.
+    fn fill(&mut self, key: &ServiceKey, observed: &mut ObservedService) -> Result<bool, Error>;
+
     /// Every service with its destinations, and statistics.
     ///
     /// The kernel gives no consistent picture while others write: in spite of repeated
     /// reading a row can be missing (kernel note 0009). Adding what seems to be missing then fails with
     /// [`Class::Exists`], which is the moment to read again.
-    fn dump(&mut self) -> Result<ObservedTable, Error>;
+    fn dump(&mut self) -> Result<ObservedTable, Error> {
+        let mut table = ObservedTable::new();
+        for (key, mut observed) in self.services()? {
+            if self.fill(&key, &mut observed)? {
+                table.insert(key, observed);
+            }
+        }
+        Ok(table)
+    }
 
     /// One service with its destinations; `None` when there is no such service.
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error>;

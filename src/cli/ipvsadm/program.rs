@@ -13,7 +13,7 @@ use super::options::Verb;
 use super::parse::parse;
 use super::restore::{Line, Lines, words};
 use super::{Streams, connections, help, save};
-use crate::cli::listing::{Listing, Options};
+use crate::cli::listing::{self, Failed, Listing, Options};
 use crate::kernel::{Error, Ipvs};
 use crate::model::{ObservedTable, Operation, ServiceKey, SyncDaemon, SyncRole, Timeouts};
 
@@ -219,6 +219,19 @@ impl<'a> Program<'a> {
 
     fn list(&mut self, list: List) -> io::Result<u8> {
         let text = match list.what {
+            // Names would be asked for before the first line.
+            Listed::Table {
+                service: None,
+                options,
+            } if list.numeric && options.sort => {
+                return match listing::stream(self.ipvs, options, self.streams.output) {
+                    Ok(()) => Ok(0),
+                    Err(Failed::Kernel(error)) => {
+                        self.fail(&Failure::of_kernel(&error, Verb::List))
+                    }
+                    Err(Failed::Output(error)) => Err(error),
+                };
+            }
             Listed::Table { service, options } => self.table(service, options, list.numeric),
             Listed::Connections { engines } => return self.connections(engines, list.numeric),
             Listed::Timeouts => self.ipvs.timeouts().map(timeouts).map_err(Some),

@@ -39,7 +39,7 @@ use view::{Director, ServiceView, Snapshot};
 
 use super::commands::{complain, print_out, runtime};
 use super::exit::Exit;
-use super::listing::{self, Listing, Mode};
+use super::listing::{self, Failed, Mode};
 use crate::control::Client;
 use crate::kernel::connections::entries;
 use crate::kernel::{self, Ipvs as _, statistics};
@@ -71,14 +71,17 @@ fn explain(error: &kernel::Error) -> anyhow::Error {
 
 fn classic(options: &List) -> anyhow::Result<Exit> {
     let mut client = kernel::ipvs::Client::open().map_err(|error| explain(&error))?;
-    let info = client.info().map_err(|error| explain(&error))?;
-    let table = client.dump().map_err(|error| explain(&error))?;
     let how = listing::Options {
         mode: options.columns.mode().unwrap_or_default(),
         exact: options.columns.exact,
         sort: true,
     };
-    print_out(&Listing::new(Some(&info), &table, how).to_string())?;
+    listing::stream(&mut client, how, &mut std::io::stdout().lock()).map_err(
+        |failed| match failed {
+            Failed::Kernel(error) => explain(&error),
+            Failed::Output(error) => error.into(),
+        },
+    )?;
     Ok(Exit::Success)
 }
 

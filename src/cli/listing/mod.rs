@@ -11,8 +11,10 @@
 
 mod number;
 mod order;
+mod stream;
 mod text;
 
+pub(super) use stream::{Failed, stream};
 pub use text::{Listing, Names};
 pub(super) use text::{cut, place, protocol, sort_destinations, sort_services};
 

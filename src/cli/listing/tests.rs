@@ -184,6 +184,18 @@ fn text(table: &ObservedTable, mode: Mode) -> String {
     Listing::new(Some(&INFO), table, options).to_string()
 }
 
+/// The same, read from a kernel piece by piece.
+fn streamed(table: &ObservedTable, mode: Mode) -> String {
+    let options = Options {
+        mode,
+        ..Options::default()
+    };
+    let mut kernel = crate::kernel::fake::Table::from(table.clone());
+    let mut out = Vec::new();
+    stream(&mut kernel, options, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn every_mode_equals_ipvsadm_byte_for_byte() {
     let modes = [
@@ -199,6 +211,7 @@ fn every_mode_equals_ipvsadm_byte_for_byte() {
         for (mode, suffix) in modes {
             let name = format!("{case:02}.{suffix}");
             assert_eq!(text(&table, mode), golden(&name), "{name}");
+            assert_eq!(streamed(&table, mode), golden(&name), "{name}");
         }
     }
 }
@@ -287,6 +300,15 @@ fn live_connections_fill_their_columns() {
         last(Mode::PersistentConnections),
         "  -> 192.0.2.2:80                 1         3           1          2         "
     );
+}
+
+#[test]
+fn a_large_table_is_streamed_to_its_end() {
+    let rules: Vec<_> = (1..=3000)
+        .map(|port| format!("-A -t 192.0.2.1:{port} -s rr\n-a -t 192.0.2.1:{port} -r 192.0.2.2 -m"))
+        .collect();
+    let table = table(&rules.join("\n"));
+    assert_eq!(streamed(&table, Mode::Table), text(&table, Mode::Table));
 }
 
 #[test]

@@ -36,20 +36,24 @@ impl Names for Numbers {
 const MAX_PLACE: usize = 28;
 
 /// A table that prints itself as `ipvsadm -Ln` would, or `ipvsadm -L` when it knows names.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Listing<'a> {
     info: Option<&'a Info>,
     table: &'a ObservedTable,
-    options: Options,
-    names: &'a dyn Names,
+    layout: Layout<'a>,
     order: Option<&'a [(ServiceKey, Vec<DestinationKey>)]>,
 }
 
-impl fmt::Debug for Listing<'_> {
+/// How the rows of a listing look.
+#[derive(Clone, Copy)]
+pub(super) struct Layout<'a> {
+    options: Options,
+    names: &'a dyn Names,
+}
+
+impl fmt::Debug for Layout<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing")
-            .field("info", &self.info)
-            .field("table", &self.table)
+        f.debug_struct("Layout")
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
@@ -62,8 +66,7 @@ impl<'a> Listing<'a> {
         Self {
             info,
             table,
-            options,
-            names: &Numbers,
+            layout: Layout::numeric(options),
             order: None,
         }
     }
@@ -71,7 +74,9 @@ impl<'a> Listing<'a> {
     /// With names where there are any.
     #[must_use]
     pub fn named(self, names: &'a dyn Names) -> Self {
-        Self { names, ..self }
+        let options = self.layout.options;
+        let layout = Layout { options, names };
+        Self { layout, ..self }
     }
 
     /// In this order, as far as it goes; what it does not name is left out.
@@ -84,7 +89,39 @@ impl<'a> Listing<'a> {
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(info) = self.info {
+        let Self { layout, table, .. } = self;
+        layout.head(f, self.info)?;
+        if let Some(order) = self.order {
+            for (key, destinations) in order {
+                let Some(service) = table.get(key) else {
+                    continue;
+                };
+                let found = |key| service.destinations.get(key);
+                let destinations = destinations.iter().filter_map(found);
+                layout.service(f, key, service, destinations)?;
+            }
+            return Ok(());
+        }
+        let mut services: Vec<_> = table.iter().collect();
+        if layout.options.sort {
+            sort_services(&mut services);
+        }
+        services
+            .into_iter()
+            .try_for_each(|(key, service)| layout.whole(f, key, service))
+    }
+}
+
+impl Layout<'_> {
+    /// Numbers only.
+    pub(super) fn numeric(options: Options) -> Self {
+        let names = &Numbers;
+        Self { options, names }
+    }
+
+    /// The lines before the first service.
+    pub(super) fn head(&self, f: &mut dyn fmt::Write, info: Option<&Info>) -> fmt::Result {
+        if let Some(info) = info {
             let (major, minor, patch) = info.version;
             let size = info.connection_table_size;
             writeln!(
@@ -92,40 +129,29 @@ impl fmt::Display for Listing<'_> {
                 "IP Virtual Server version {major}.{minor}.{patch} (size={size})"
             )?;
         }
-        f.write_str(headers(self.options.mode))?;
-        if let Some(order) = self.order {
-            for (key, destinations) in order {
-                let Some(service) = self.table.get(key) else {
-                    continue;
-                };
-                let found = |key| service.destinations.get(key);
-                let destinations = destinations.iter().filter_map(found);
-                self.service(f, key, service, destinations.collect())?;
-            }
-            return Ok(());
-        }
-        let mut services: Vec<_> = self.table.iter().collect();
-        if self.options.sort {
-            sort_services(&mut services);
-        }
-        for (key, service) in services {
-            let mut destinations: Vec<_> = service.destinations.values().collect();
-            if self.options.sort {
-                sort_destinations(&mut destinations);
-            }
-            self.service(f, key, service, destinations)?;
-        }
-        Ok(())
+        f.write_str(headers(self.options.mode))
     }
-}
 
-impl Listing<'_> {
-    fn service(
+    /// A service with all its destinations.
+    pub(super) fn whole(
         &self,
-        f: &mut fmt::Formatter<'_>,
+        f: &mut dyn fmt::Write,
         key: &ServiceKey,
         observed: &ObservedService,
-        destinations: Vec<&ObservedDestination>,
+    ) -> fmt::Result {
+        let mut destinations: Vec<_> = observed.destinations.values().collect();
+        if self.options.sort {
+            sort_destinations(&mut destinations);
+        }
+        self.service(f, key, observed, destinations.into_iter())
+    }
+
+    fn service<'d>(
+        &self,
+        f: &mut dyn fmt::Write,
+        key: &ServiceKey,
+        observed: &ObservedService,
+        mut destinations: impl Iterator<Item = &'d ObservedDestination>,
     ) -> fmt::Result {
         let name = self.service_name(key);
         match self.options.mode {
@@ -145,10 +171,7 @@ impl Listing<'_> {
         f.write_str("\n")?;
         // A mark has no protocol that could name the ports of its servers.
         let protocol = protocol(key);
-        for destination in destinations {
-            self.destination(f, destination, protocol)?;
-        }
-        Ok(())
+        destinations.try_for_each(|destination| self.destination(f, destination, protocol))
     }
 
     fn service_name(&self, key: &ServiceKey) -> String {
@@ -184,7 +207,7 @@ impl Listing<'_> {
 
     fn destination(
         &self,
-        f: &mut fmt::Formatter<'_>,
+        f: &mut dyn fmt::Write,
         observed: &ObservedDestination,
         protocol: Option<Protocol>,
     ) -> fmt::Result {
@@ -233,7 +256,7 @@ impl Listing<'_> {
         f.write_str("\n")
     }
 
-    fn figures<const N: usize>(&self, f: &mut fmt::Formatter<'_>, values: [u64; N]) -> fmt::Result {
+    fn figures<const N: usize>(&self, f: &mut dyn fmt::Write, values: [u64; N]) -> fmt::Result {
         let exact = self.options.exact;
         values
             .into_iter()
@@ -339,7 +362,7 @@ pub(in crate::cli) fn numeric(address: IpAddr, port: u16) -> String {
 }
 
 /// ` SCHED[ (FLAGS)][ persistent T[ mask M][ pe ENGINE]][ ops]`.
-fn attributes(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+fn attributes(f: &mut dyn fmt::Write, service: &Service) -> fmt::Result {
     let scheduler = service.scheduler.as_ref();
     write!(f, " {}", scheduler.map_or("none", |name| name.name()))?;
     // Any bit opens the parentheses, also one that has no name.

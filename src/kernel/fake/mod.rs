@@ -174,9 +174,14 @@ impl Ipvs for Table {
         })
     }
 
-    fn dump(&mut self) -> Result<ObservedTable, Error> {
+    /// Destinations included: nobody changes a table between two questions.
+    fn services(&mut self) -> Result<ObservedTable, Error> {
         self.enter()?;
         Ok(self.services.clone())
+    }
+
+    fn fill(&mut self, _: &ServiceKey, _: &mut ObservedService) -> Result<bool, Error> {
+        Ok(true)
     }
 
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error> {
@@ -273,8 +278,12 @@ impl Ipvs for Arc<Mutex<Table>> {
         lock(self).info()
     }
 
-    fn dump(&mut self) -> Result<ObservedTable, Error> {
-        lock(self).dump()
+    fn services(&mut self) -> Result<ObservedTable, Error> {
+        Ipvs::services(&mut *lock(self))
+    }
+
+    fn fill(&mut self, key: &ServiceKey, observed: &mut ObservedService) -> Result<bool, Error> {
+        lock(self).fill(key, observed)
     }
 
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error> {

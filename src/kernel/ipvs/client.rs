@@ -33,14 +33,43 @@ impl Ipvs for Client {
         info.ok_or_else(|| malformed(&Request::Info, NO_ROW))
     }
 
-    fn dump(&mut self) -> Result<ObservedTable, Error> {
-        let mut table = ObservedTable::new();
-        for (key, mut observed) in self.services()? {
-            if self.destinations(&key, &mut observed)? {
-                table.insert(key, observed);
+    /// Read until a list brings nothing new and lacks nothing: changes in any namespace
+    /// make the kernel skip rows (kernel note 0009). What was deleted meanwhile may be
+    /// among them.
+    fn services(&mut self) -> Result<ObservedTable, Error> {
+        let mut table = self.list_services()?;
+        for _ in 1..MAX_DUMPS {
+            let known = table.len();
+            let list = self.list_services()?;
+            let complete = list.len() == known && list.keys().all(|key| table.contains_key(key));
+            table.extend(list);
+            if complete {
+                break;
             }
         }
         Ok(table)
+    }
+
+    /// For a service that is not there, the kernel sends an empty list and no error
+    /// (kernel note 0010).
+    fn fill(&mut self, key: &ServiceKey, observed: &mut ObservedService) -> Result<bool, Error> {
+        let family = key.family();
+        let request = Request::Destinations(*key);
+        observed.destinations = retry(|| {
+            let mut destinations = BTreeMap::new();
+            self.ask(
+                &request,
+                Ask::dump(command::GET_DEST),
+                |message| service::encode_key(message, key),
+                |row| {
+                    let found = destination::decode(row, family)?;
+                    destinations.insert(found.destination.key, found);
+                    Ok(())
+                },
+            )?;
+            Ok(destinations)
+        })?;
+        Ok(!observed.destinations.is_empty() || self.service(key)?.is_some())
     }
 
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error> {
@@ -50,7 +79,7 @@ impl Ipvs for Client {
         let Some(mut observed) = self.service(key)? else {
             return Ok(None);
         };
-        let there = self.destinations(key, &mut observed)?;
+        let there = self.fill(key, &mut observed)?;
         Ok(there.then_some(observed))
     }
 
@@ -191,23 +220,6 @@ impl Ipvs for Client {
 }
 
 impl Client {
-    /// All services, without destinations. Read until a list brings nothing new and
-    /// lacks nothing: changes in any namespace make the kernel skip rows (kernel
-    /// note 0009). What was deleted meanwhile may be among them.
-    fn services(&mut self) -> Result<ObservedTable, Error> {
-        let mut table = self.list_services()?;
-        for _ in 1..MAX_DUMPS {
-            let known = table.len();
-            let list = self.list_services()?;
-            let complete = list.len() == known && list.keys().all(|key| table.contains_key(key));
-            table.extend(list);
-            if complete {
-                break;
-            }
-        }
-        Ok(table)
-    }
-
     fn list_services(&mut self) -> Result<ObservedTable, Error> {
         retry(|| {
             let mut table = ObservedTable::new();
@@ -243,32 +255,6 @@ impl Client {
             Err(error) => Err(error),
             Ok(()) => Ok(found),
         }
-    }
-
-    /// Reads the destinations of a service. Returns whether the service is there: for one
-    /// that is not, the kernel sends an empty list and no error (kernel note 0010).
-    fn destinations(
-        &mut self,
-        key: &ServiceKey,
-        observed: &mut ObservedService,
-    ) -> Result<bool, Error> {
-        let family = key.family();
-        let request = Request::Destinations(*key);
-        observed.destinations = retry(|| {
-            let mut destinations = BTreeMap::new();
-            self.ask(
-                &request,
-                Ask::dump(command::GET_DEST),
-                |message| service::encode_key(message, key),
-                |row| {
-                    let found = destination::decode(row, family)?;
-                    destinations.insert(found.destination.key, found);
-                    Ok(())
-                },
-            )?;
-            Ok(destinations)
-        })?;
-        Ok(!observed.destinations.is_empty() || self.service(key)?.is_some())
     }
 
     fn command(&mut self, request: &Request, command: u8) -> Result<(), Error> {
