@@ -43,12 +43,12 @@ impl Instance {
             return;
         };
         self.highest = self.highest.max(record.epoch);
-        if record.state == State::Active && self.state.is_passive() {
-            self.peer_served = Some(record.epoch);
-        }
         // Service that ended at once is only seen by its end.
         let served = record.state == State::Active
             || (record.state == State::Release && record.epoch > self.epoch);
+        if served && self.state.is_passive() {
+            self.peer_served = Some(record.epoch);
+        }
         if served && self.state != State::Active {
             self.note_owner(Side::Peer, context);
         }

@@ -32,6 +32,29 @@ fn standby_moves_the_instance_and_keeps_it_away() {
     world.run_until(ms(500), |w| w.state(0) == State::Active);
 }
 
+/// The second order may reach the new owner in the step in which it takes over: the other
+/// node never sees it serve.
+#[test]
+fn takeover_on_both_nodes_at_once_is_as_fast_as_on_one() {
+    for apart in 0..40 {
+        let mut world = World::settled();
+        world.command(1, TAKEOVER).unwrap();
+        world.run(ms(apart));
+        // The one that still serves says so.
+        let _ = world.command(0, TAKEOVER);
+        let one = |world: &World| {
+            let serving = world.states().iter().filter(|s| **s == State::Active).count();
+            serving == 1 && world.states().iter().any(|state| *state == State::Standby)
+        };
+        world.run(ms(1));
+        let took = world.run_until(ms(5000), one);
+        assert!(took < ms(100), "{apart} ms apart: {took:?}");
+        world.run(ms(3000));
+        assert!(one(&world), "{apart} ms apart: {:?}", world.states());
+        assert_eq!(world.overlap, ms(0), "{apart} ms apart");
+    }
+}
+
 #[test]
 fn standby_waits_for_a_peer_that_can_serve() {
     let mut world = World::settled();
