@@ -240,6 +240,7 @@ fn broken_files_are_diagnosed_at_once_and_in_full() {
         let (code, json, _) = directord(&["config", "check", &file, "--json"]);
         assert_eq!(code, 1);
         let found: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert!(found.is_sorted_by_key(|one| one["line"].as_u64()), "{file}");
         assert!(
             found
                 .iter()

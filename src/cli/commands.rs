@@ -224,7 +224,7 @@ fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> an
     if json {
         print_out(&format!(
             "{}\n",
-            serde_json::to_string_pretty(&diagnostics)?
+            serde_json::to_string_pretty(&config::by_line(&diagnostics))?
         ))?;
     } else {
         print_out(&config::render(
@@ -234,9 +234,15 @@ fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> an
         let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
         let errors = errors.count();
         let warnings = diagnostics.len() - errors;
+        let many = |count: usize, noun: &str| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{count} {noun}{plural}")
+        };
         print_out(&format!(
-            "{}: {errors} errors, {warnings} warnings\n",
-            file.display()
+            "{}: {}, {}\n",
+            file.display(),
+            many(errors, "error"),
+            many(warnings, "warning"),
         ))?;
     }
     Ok(if failed { Exit::Failure } else { Exit::Success })

@@ -196,9 +196,8 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All diagnostics as text for people, by file and line, with a blank line between them.
-/// Files come in the order in which they are first mentioned.
-pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
+/// Diagnostics by file and line. Files come in the order in which they are first mentioned.
+pub fn by_line(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut by_line: Vec<&Diagnostic> = diagnostics.iter().collect();
     let mut files: Vec<&str> = Vec::new();
     for diagnostic in diagnostics {
@@ -209,7 +208,12 @@ pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
     }
     let file = |path: &str| files.iter().position(|file| *file == path);
     by_line.sort_by_key(|d| (file(&d.path), d.line, d.column));
-    let rendered: Vec<String> = by_line
+    by_line
+}
+
+/// All diagnostics as text for people, [`by_line`], with a blank line between them.
+pub fn render(diagnostics: &[Diagnostic], styled: bool) -> String {
+    let rendered: Vec<String> = by_line(diagnostics)
         .into_iter()
         .map(|diagnostic| diagnostic.render(styled))
         .collect();

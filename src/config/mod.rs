@@ -27,7 +27,7 @@ mod nearest;
 mod source;
 mod tls;
 
-pub use diagnostic::{Diagnostic, Rejected, Severity, render};
+pub use diagnostic::{Diagnostic, Rejected, Severity, by_line, render};
 pub use effective::{
     CheckSettings, CheckType, Command, Config, Exchange, Fallback, FileName, GlobalFallback,
     Globals, Line, Log, LogTarget, Mail, NamedCheck, Phase, Phases, RealCheck, RealRule,

@@ -43,8 +43,12 @@ fn takeover_on_both_nodes_at_once_is_as_fast_as_on_one() {
         // The one that still serves says so.
         let _ = world.command(0, TAKEOVER);
         let one = |world: &World| {
-            let serving = world.states().iter().filter(|s| **s == State::Active).count();
-            serving == 1 && world.states().iter().any(|state| *state == State::Standby)
+            let serving = world
+                .states()
+                .iter()
+                .filter(|s| **s == State::Active)
+                .count();
+            serving == 1 && world.states().contains(&State::Standby)
         };
         world.run(ms(1));
         let took = world.run_until(ms(5000), one);
