@@ -13,10 +13,11 @@ use super::daemon::{self, Daemon, LogChoice};
 use super::exit::Exit;
 use super::logging::{Destination, Identity, Logger};
 use super::{check, completions, failover, list, plan, realserver, status};
-use crate::config::{self, Severity, directord, ldirectord, print, show};
+use crate::config::{self, Diagnostic, Severity, directord, ldirectord, print, show};
 use crate::control::{Client, ClientError, DEFAULT_SOCKET};
 use crate::director::core::{Action, Core};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
+use crate::director::pair::Plan;
 use crate::director::preflight::{self, Needs};
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{Operation, Outcome, Table};
@@ -204,7 +205,10 @@ fn reload(socket: &Path) -> anyhow::Result<Exit> {
 
 fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> anyhow::Result<Exit> {
     let (mut diagnostics, mut failed) = match load::prove(&find(file), node) {
-        Ok(loaded) => (loaded.warnings, false),
+        Ok(mut loaded) => {
+            loaded.warnings.extend(unfit_keys(&loaded));
+            (loaded.warnings, false)
+        }
         Err(LoadError {
             cause: LoadErrorCause::Rejected(rejected),
             ..
@@ -246,6 +250,19 @@ fn config_check(file: &Path, node: Option<&str>, json: bool, strict: bool) -> an
         ))?;
     }
     Ok(if failed { Exit::Failure } else { Exit::Success })
+}
+
+/// What this host has at `key_file:` and the director would not start with. The file may be
+/// missing: a configuration is looked at elsewhere, too.
+fn unfit_keys(loaded: &Loaded) -> Option<Diagnostic> {
+    let pair = loaded.document.as_ref()?.pair.as_ref()?;
+    if !pair.key_file.exists() {
+        return None;
+    }
+    let error = Plan::of(loaded).err()?;
+    let path = loaded.path.display().to_string();
+    let message = format!("the director does not start with these keys: {error}");
+    Some(Diagnostic::at_line(Severity::Warning, path, 0, message))
 }
 
 fn config_show(file: &Path, node: Option<&str>, format: ShowFormat) -> anyhow::Result<Exit> {

@@ -24,6 +24,25 @@ fn every_example_is_in_order_on_both_nodes() {
 }
 
 #[test]
+fn keys_that_everybody_may_read_are_found_before_the_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let key = at("key");
+    assert_eq!(directord(&["failover", "keygen", &key]).0, 0);
+    let examples = super::root().join("directord.yaml.examples");
+    let text = std::fs::read_to_string(examples.join("pair-two-links.yaml")).unwrap();
+    std::fs::write(at("pair.yaml"), text.replace("/etc/directord/key", &key)).unwrap();
+    std::fs::copy(examples.join("web.cf"), at("web.cf")).unwrap();
+    let file = at("pair.yaml");
+    let check = || directord(&["config", "check", "--node", "loadb1", &file]).1;
+    assert_eq!(check(), format!("{file}: 0 errors, 0 warnings\n"));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let found = check();
+    assert!(found.contains("does not start with these keys") && found.contains(&key), "{found}");
+}
+
+#[test]
 fn mistakes_are_diagnosed_at_once_with_those_of_the_services() {
     for file in files("tests/golden/config/yaml") {
         let (code, out, err) = directord(&["config", "check", &file]);
