@@ -17,8 +17,10 @@ use crate::config::{self, Diagnostic, Severity, directord, ldirectord, print, sh
 use crate::control::{Client, ClientError, DEFAULT_SOCKET};
 use crate::director::core::{Action, Core};
 use crate::director::load::{self, LoadError, LoadErrorCause, Loaded};
+use crate::director::maintenance::{self, Files, ReverseNames};
 use crate::director::pair::Plan;
 use crate::director::preflight::{self, Needs};
+use crate::director::uplink;
 use crate::kernel::{self, Ipvs as _};
 use crate::model::{Operation, Outcome, Table};
 
@@ -94,15 +96,24 @@ fn find(config: &Path) -> PathBuf {
     found.unwrap_or(&places[0]).clone()
 }
 
+/// As the director would, which serves the rest when a name has no address, and says so.
 fn load_or_complain(file: &Path) -> Result<Loaded, Exit> {
-    load_as_or_complain(file, None)
+    let loaded = load::load_as(&find(file), None, None).map_err(|error| refuse(&error))?;
+    if !loaded.warnings.is_empty() {
+        let styled = std::io::stderr().is_terminal();
+        complain(config::render(&loaded.warnings, styled).trim_end());
+    }
+    Ok(loaded)
 }
 
-fn load_as_or_complain(file: &Path, node: Option<&str>) -> Result<Loaded, Exit> {
-    load::load_as(&find(file), None, node).map_err(|error| {
-        complain(rendered(&error).trim_end());
-        Exit::Failure
-    })
+/// For who writes down what a file means: nothing of it may be missing.
+fn prove_or_complain(file: &Path, node: Option<&str>) -> Result<Loaded, Exit> {
+    load::prove(&find(file), node).map_err(|error| refuse(&error))
+}
+
+fn refuse(error: &LoadError) -> Exit {
+    complain(rendered(error).trim_end());
+    Exit::Failure
 }
 
 fn rendered(error: &LoadError) -> String {
@@ -122,7 +133,9 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn run_director(options: &args::Run) -> anyhow::Result<Exit> {
-    let loaded = match load_as_or_complain(&options.config, options.node.as_deref()) {
+    let node = options.node.as_deref();
+    let loaded = load::load_as(&find(&options.config), None, node);
+    let loaded = match loaded.map_err(|error| refuse(&error)) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -192,7 +205,9 @@ pub(super) fn not_answered(error: ClientError) -> anyhow::Result<Exit> {
             complain(&format!("directord: {error}"));
             Ok(Exit::NotRunning)
         }
-        error @ (ClientError::Protocol(_) | ClientError::Refused(_)) => Err(error.into()),
+        error @ (ClientError::Forbidden { .. }
+        | ClientError::Protocol(_)
+        | ClientError::Refused(_)) => Err(error.into()),
     }
 }
 
@@ -266,7 +281,7 @@ fn unfit_keys(loaded: &Loaded) -> Option<Diagnostic> {
 }
 
 fn config_show(file: &Path, node: Option<&str>, format: ShowFormat) -> anyhow::Result<Exit> {
-    let loaded = match load_as_or_complain(file, node) {
+    let loaded = match prove_or_complain(file, node) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -280,7 +295,7 @@ fn config_show(file: &Path, node: Option<&str>, format: ShowFormat) -> anyhow::R
 }
 
 fn config_convert(file: &Path) -> anyhow::Result<Exit> {
-    match load_or_complain(file) {
+    match prove_or_complain(file, None) {
         Ok(loaded) => {
             let mut services = loaded.config.services.iter();
             if let Some(service) = services.find(|service| service.rule.is_some()) {
@@ -348,10 +363,21 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
     } else {
         runtime()?.block_on(check::outcomes(checks))
     };
+    if let Some(directory) = core.config().globals.maintenance_directory.clone() {
+        // One that cannot be read takes nobody out.
+        if let Ok(files) = Files::read(directory.path.as_ref()) {
+            let names = if files.has_names() {
+                ReverseNames::of(core.config())
+            } else {
+                ReverseNames::default()
+            };
+            maintenance::apply(&mut core, &files, &names, now);
+        }
+    }
     for (id, outcome) in outcomes {
         core.handle_outcome(id, &outcome, "", now);
     }
-    let operations = first_plan(&mut core, now);
+    let operations = first_plan(&mut core, now)?;
     if options.json {
         print_out(&format!(
             "{}\n",
@@ -368,11 +394,16 @@ fn plan_of(options: &args::Plan) -> anyhow::Result<Exit> {
 }
 
 /// What the director would do first, with the outcomes it has.
-fn first_plan(core: &mut Core, now: Instant) -> Vec<Operation> {
+fn first_plan(core: &mut Core, now: Instant) -> anyhow::Result<Vec<Operation>> {
     while let Some(action) = core.poll_action(now) {
-        if let Action::Apply(operations) = action {
-            return operations;
+        match action {
+            Action::Apply(operations) => return Ok(operations),
+            Action::AskUplink(targets) => {
+                let is_alive = runtime()?.block_on(uplink::is_alive(targets));
+                core.handle_uplink(is_alive, now);
+            }
+            _ => {}
         }
     }
-    Vec::new()
+    Ok(Vec::new())
 }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::model::{Destination, DestinationKey, Forwarding, Operation, Table};
+use super::listing::Attributes;
+use crate::model::{
+    Destination, DestinationKey, Entry, Forwarding, Operation, Scheduler, Service, Table,
+};
 
 /// Changes by service, `+` added, `~` changed, `-` removed, and a count.
 pub(super) fn text(operations: &[Operation], before: &Table) -> String {
@@ -25,7 +28,7 @@ pub(super) fn text(operations: &[Operation], before: &Table) -> String {
         };
         line(
             &mut out,
-            format_args!("{sign} {key}{}", attributes(&changes)),
+            format_args!("{sign} {key}{}", attributes(&changes, before.get(&key))),
         );
         for change in changes {
             let known = |server: &DestinationKey| before.get(&key)?.destinations.get(server);
@@ -60,25 +63,17 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a string does not fail");
 }
 
-fn attributes(changes: &[&Operation]) -> String {
-    changes
-        .iter()
-        .rev()
-        .find_map(|change| match change {
-            Operation::AddService(_, service) | Operation::SetService(_, service) => {
-                let scheduler = service.scheduler.as_ref().map_or("none", |s| s.name());
-                let mut text = format!(" {scheduler}");
-                if let Some(persistence) = service.persistence {
-                    text.push_str(&format!(" persistent {}", persistence.timeout));
-                }
-                if service.one_packet {
-                    text.push_str(" ops");
-                }
-                Some(text)
-            }
-            _ => None,
-        })
-        .unwrap_or_default()
+/// What a service is or becomes, after what it was.
+fn attributes(changes: &[&Operation], before: Option<&Entry>) -> String {
+    let to = changes.iter().rev().find_map(|change| match change {
+        Operation::AddService(_, to) | Operation::SetService(_, to) => Some(to),
+        _ => None,
+    });
+    match (to, before) {
+        (Some(to), Some(from)) => format!("{} ->{}", Attributes(&from.service), Attributes(to)),
+        (Some(to), None) => Attributes(to).to_string(),
+        (None, _) => String::new(),
+    }
 }
 
 fn describe(destination: &Destination) -> String {
@@ -113,11 +108,16 @@ pub(super) fn json(operations: &[Operation]) -> serde_json::Value {
             Operation::DeleteDestination(_, key) => ("delete-server", Some((*key, None))),
         };
         let mut value = json!({ "action": action, "service": operation.service().to_string() });
+        if let Operation::AddService(_, to) | Operation::SetService(_, to) = operation {
+            describe_service(&mut value, to);
+        }
         if let Some((key, destination)) = destination {
             value["server"] = json!(key.to_string());
             if let Some(destination) = destination {
                 value["forwarding"] = json!(destination.forwarding.word());
                 value["weight"] = json!(destination.weight);
+                value["upper_threshold"] = json!(destination.upper_threshold);
+                value["lower_threshold"] = json!(destination.lower_threshold);
             }
         }
         value
@@ -125,10 +125,21 @@ pub(super) fn json(operations: &[Operation]) -> serde_json::Value {
     json!({ "operations": operations.collect::<Vec<_>>() })
 }
 
+fn describe_service(value: &mut serde_json::Value, service: &Service) {
+    let scheduler = service.scheduler.as_ref();
+    value["scheduler"] = json!(scheduler.map(Scheduler::name));
+    value["flags"] = json!(service.flags.names(scheduler));
+    let persistence = service.persistence.as_ref();
+    value["persistence_timeout"] = json!(persistence.map(|p| p.timeout));
+    value["persistence_netmask"] = json!(persistence.map(|p| p.netmask.to_string()));
+    value["persistence_engine"] = json!(service.engine);
+    value["one_packet"] = json!(service.one_packet);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Entry, Protocol, Scheduler, Service, ServiceKey};
+    use crate::model::{Protocol, SchedulerFlags, ServiceKey};
 
     #[test]
     fn a_plan_reads_as_a_difference() {
@@ -150,19 +161,26 @@ mod tests {
             service: Service::new(Scheduler::wrr()),
             destinations: held,
         };
+        let changed = Service {
+            flags: SchedulerFlags(1),
+            ..Service::new("sh".parse().unwrap())
+        };
         let operations = [
+            Operation::SetService(key, changed),
             Operation::AddDestination(key, server(23, 2)),
             Operation::SetDestination(key, server(21, 0)),
             Operation::DeleteDestination(key, server(22, 1).key),
         ];
         assert_eq!(
             text(&operations, &Table::from([(key, entry)])),
-            "~ tcp:192.0.2.100:80\n    + 192.0.2.23:80 gate weight 2\n    \
+            "~ tcp:192.0.2.100:80 wrr -> sh (sh-fallback)\n    + 192.0.2.23:80 gate weight 2\n    \
              ~ 192.0.2.21:80 gate weight 1 -> gate weight 0\n    \
-             - 192.0.2.22:80 gate weight 1\n3 changes\n"
+             - 192.0.2.22:80 gate weight 1\n4 changes\n"
         );
         let value = json(&operations);
-        assert_eq!(value["operations"][0]["action"], "add-server");
-        assert_eq!(value["operations"][2]["server"], "192.0.2.22:80");
+        assert_eq!(value["operations"][0]["scheduler"], "sh");
+        assert_eq!(value["operations"][0]["flags"][0], "sh-fallback");
+        assert_eq!(value["operations"][1]["action"], "add-server");
+        assert_eq!(value["operations"][3]["server"], "192.0.2.22:80");
     }
 }

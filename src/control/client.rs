@@ -32,6 +32,14 @@ pub enum ClientError {
         /// Why it could not be opened.
         error: std::io::Error,
     },
+    /// Somebody may listen, but not to this user.
+    #[error(
+        "{path} may not be opened by this user: run this as root, or as a member of the socket's group"
+    )]
+    Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The daemon did not answer as expected.
     #[error("the director's answer could not be used: {0}")]
     Protocol(String),
@@ -85,6 +93,14 @@ impl Client {
             .map(drop)
     }
 
+    fn refused(&self, error: std::io::Error) -> ClientError {
+        let path = self.path.clone();
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => ClientError::Forbidden { path },
+            _ => ClientError::NotRunning { path, error },
+        }
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         read(&self.request(Method::GET, path, Vec::new()).await?)
     }
@@ -95,13 +111,9 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Bytes, ClientError> {
-        let stream =
-            UnixStream::connect(&self.path)
-                .await
-                .map_err(|error| ClientError::NotRunning {
-                    path: self.path.clone(),
-                    error,
-                })?;
+        let stream = UnixStream::connect(&self.path)
+            .await
+            .map_err(|error| self.refused(error))?;
         tokio::time::timeout(ANSWER_TIME, exchange(stream, method, path, body))
             .await
             .map_err(|_| ClientError::Protocol("none came in time".to_owned()))?

@@ -245,7 +245,13 @@ fn load_in(path: &Path, ways: Ways<'_>, node: Option<&str>) -> Result<Loaded, Lo
         services(&path, bytes, ways).map(|services| (None, services))
     };
     match result {
-        Ok((document, services)) => {
+        Ok((document, mut services)) => {
+            if services.config.services.is_empty() {
+                let text = "there is no virtual service in it: nothing is served";
+                let path = path.display().to_string();
+                let warning = Diagnostic::at_line(Severity::Warning, path, 0, text);
+                services.warnings.push(warning);
+            }
             for (path, pem) in &services.files {
                 fingerprint.add(path, pem.expose());
             }

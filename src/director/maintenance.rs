@@ -14,8 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::model::PortAddress;
+use super::core::Core;
+use crate::config::{Config, Host};
+use crate::model::{PortAddress, ServiceKey};
 
 /// More files than this in the directory are not looked at.
 const MAX_FILES: usize = 100_000;
@@ -89,6 +93,15 @@ fn short(name: &str) -> Option<&str> {
 pub struct ReverseNames(BTreeMap<IpAddr, Option<String>>);
 
 impl ReverseNames {
+    /// The names of all real servers, looked up one after the other.
+    pub fn of(config: &Config) -> Self {
+        let servers = config.services.iter().flat_map(|service| &service.reals);
+        let addresses: BTreeSet<IpAddr> =
+            servers.map(|real| real.destination.key.address).collect();
+        let name = |address| (address, look_up(address));
+        Self(addresses.into_iter().map(name).collect())
+    }
+
     /// Those of `addresses` that were not looked up yet.
     pub fn missing(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
         let wanted: BTreeSet<IpAddr> = addresses.into_iter().collect();
@@ -107,6 +120,27 @@ impl ReverseNames {
     pub fn name(&self, address: IpAddr) -> Option<&str> {
         self.0.get(&address)?.as_deref()
     }
+}
+
+/// Tells the core who is in maintenance: nobody when the configuration has no directory.
+pub fn apply(core: &mut Core, files: &Files, names: &ReverseNames, now: Instant) {
+    let config = Arc::clone(core.config());
+    let by_key: BTreeMap<ServiceKey, _> = config.services.iter().map(|s| (s.key, s)).collect();
+    let is_on = config.globals.maintenance_directory.is_some();
+    let wanted = |key: &ServiceKey, index: usize| {
+        let real = by_key.get(key).and_then(|service| service.reals.get(index));
+        is_on
+            && real.is_some_and(|real| {
+                let address = real.destination.key.address;
+                let written = match &real.written.host {
+                    Host::Name(name) => Some(&**name),
+                    Host::Address(_) => None,
+                };
+                let known = names.name(address).into_iter().chain(written);
+                files.covers(address, real.port, known)
+            })
+    };
+    core.handle_maintenance(wanted, now);
 }
 
 /// What the system's resolver calls an address. Blocks for as long as the resolver does.

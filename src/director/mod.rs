@@ -23,6 +23,7 @@ pub mod resolve;
 mod run;
 pub mod status;
 
+pub(crate) use run::uplink;
 pub use run::{Member, Options, Signals, StartError, run};
 
 use tokio::sync::oneshot;

@@ -5,7 +5,7 @@ mod end;
 mod files;
 mod names;
 mod pair;
-mod uplink;
+pub(crate) mod uplink;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ use super::{Command, children};
 
 /// How often files are looked at: the configuration for changes, the maintenance directory.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// A file that did not change for so long is finished.
+const SETTLING: Duration = Duration::from_millis(250);
 /// How often the kernel's table is compared with what it should hold, at the most.
 const DRIFT_INTERVAL: Duration = Duration::from_secs(1);
 /// A comparison may take one part in this many of the time between two.
@@ -150,6 +152,8 @@ struct ConfigFile {
     path: PathBuf,
     answers: Arc<load::Answers>,
     fingerprint: load::Fingerprint,
+    /// The files as they were at the last look, when that showed a change.
+    seen: Option<load::Fingerprint>,
     /// The files as they were when they were taken into force.
     in_force: load::Fingerprint,
     loading: bool,
@@ -214,6 +218,7 @@ impl Director {
                 answers: options.loaded.answers,
                 in_force: options.loaded.fingerprint.clone(),
                 fingerprint: options.loaded.fingerprint,
+                seen: None,
                 loading: false,
                 again: false,
                 waiting: Vec::new(),

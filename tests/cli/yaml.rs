@@ -39,7 +39,10 @@ fn keys_that_everybody_may_read_are_found_before_the_start() {
     assert_eq!(check(), format!("{file}: 0 errors, 0 warnings\n"));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let found = check();
-    assert!(found.contains("does not start with these keys") && found.contains(&key), "{found}");
+    assert!(
+        found.contains("does not start with these keys") && found.contains(&key),
+        "{found}"
+    );
 }
 
 #[test]

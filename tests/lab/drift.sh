@@ -40,14 +40,13 @@ director
 expect_within "100 services, the dead server in none" 30 is_full
 full=$(ours)
 
-# put_right WHAT LOG COMMAND…: what it breaks is as before within 2 s, more where the machine
-# is so busy that looking at the table would take more than its share, and told once.
+# put_right WHAT LOG COMMAND…: what it breaks is as before within 2 s, and told once.
 put_right() {
     local what=$1 line=$2
     shift 2
     log_mark
     in_ d1 ipvsadm "$@" || not_ok "$what" "ipvsadm $* failed"
-    expect_within "$what" 5 as_before
+    expect_within "$what" 2 as_before
     expect "$what: told once" 1 "$(told "$line")"
 }
 put_right "a server removed" "Putting .*$service .*$r1 was removed" -d -t $service -r "$r1"
@@ -58,7 +57,7 @@ put_right "persistence set" "Putting .*$service .*attributes" -E -t $service -s 
 log_mark
 in_ d1 ipvsadm -C
 in_ d1 ipvsadm -R <<<"$strangers"
-expect_within "everything removed" 5 as_before
+expect_within "everything removed" 2 as_before
 expect "everything removed: told once" 1 "$(told "Putting 100 virtual servers back")"
 expect "everything removed: told of nothing else" 2 "$(tail -n "+$((log_mark + 1))" $log | wc -l)"
 

@@ -85,13 +85,14 @@ KINDS = {
     "status-503": just(page(PAGE, b"HTTP/1.1 503 Service Unavailable\r\n")),
     "redirect-loop": just(page(b"", b"HTTP/1.1 302 Found\r\nLocation: /again\r\n")),
     # The right thing, said in an odd way.
+    "late": lambda connection: (time.sleep(0.4), connection.sendall(page(PAGE))),
     "split": drip(b"", page(PAGE), 0),
     "chunked": just(CHUNKED + b"5\r\nTest \r\n5\r\nPage\n\r\n0\r\n\r\n"),
     # Not HTTP: reads to the end of the input, as many a line-based server does.
     "pong": just(b"HELLO\r\nPONG\r\n"),
 }
 # What these do is what they do from the start.
-CONSTANT = ("split", "chunked", "pong")
+CONSTANT = ("late", "split", "chunked", "pong")
 # These are a matter of the listening socket: closed; open, but nobody accepts; nobody
 # accepts and its queue is full.
 LISTENING = ("refuse", "hang", "full")

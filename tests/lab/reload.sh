@@ -165,6 +165,17 @@ configuration "$r1" "autoreload=yes" 'callback="/run/lab/callback"' "$(filler 3 
 expect_within "autoreload=yes: it is read" 5 fillers_right
 expect_within "autoreload=yes: the callback" 5 test -s /run/lab/called
 expect "autoreload=yes: told" 1 "$(told ' - reread new configuration')"
+
+# Whoever writes it takes his time.
+log_mark
+configuration "$r1" "autoreload=yes" "$(filler 3 4)" "$(filler 4 30)" >/run/lab/new
+while IFS= read -r line; do
+    printf '%s\n' "$line"
+    sleep 0.05
+done </run/lab/new >$config
+expect_within "a file that is written slowly: it is read" 5 fillers_right
+expect "a file that is written slowly: once" 1 "$(told ' - reread new configuration')"
+expect "a file that is written slowly: nothing left meanwhile" 0 "$(told 'Purged|Deleted')"
 sleep 1.2
 configuration "$r1" "autoreload=yes" "nonsense" >$config
 expect_within "autoreload of a broken file: status shows it" 5 eval 'ctl status | grep -q "LAST RELOAD FAILED.*$config:[0-9]"'

@@ -15,8 +15,8 @@ mod stream;
 mod text;
 
 pub(super) use stream::{Failed, stream};
+pub(super) use text::{Attributes, cut, place, protocol, sort_destinations, sort_services};
 pub use text::{Listing, Names};
-pub(super) use text::{cut, place, protocol, sort_destinations, sort_services};
 
 /// What a listing shows of each service and destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -361,6 +361,15 @@ pub(in crate::cli) fn numeric(address: IpAddr, port: u16) -> String {
     PortAddress(address, port).to_string()
 }
 
+/// A service as its row has it, behind its name.
+pub(in crate::cli) struct Attributes<'a>(pub(in crate::cli) &'a Service);
+
+impl fmt::Display for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        attributes(f, self.0)
+    }
+}
+
 /// ` SCHED[ (FLAGS)][ persistent T[ mask M][ pe ENGINE]][ ops]`.
 fn attributes(f: &mut dyn fmt::Write, service: &Service) -> fmt::Result {
     let scheduler = service.scheduler.as_ref();

@@ -159,7 +159,7 @@ pub(super) const DIRECTIVES: &[(&str, &str, &str)] = &[
     (
         "supervised",
         "yes|no",
-        "Stay in the foreground and log to standard output. Default no.",
+        "ldirectord start stays in the foreground and logs to standard output; directord run always stays. Default no.",
     ),
     (
         "fork",

@@ -35,6 +35,9 @@ pub(super) struct Entry {
     hash: u64,
     watch: Watch,
     pub(super) running: Running,
+    /// When the last round began.
+    pub(super) began: Option<Instant>,
+    judged: Judged,
     /// A round came due while the one before was under way.
     pub(super) overdue: bool,
     /// How late the last round began.
@@ -60,6 +63,15 @@ pub(super) enum Running {
     Here(usize),
     /// On the runtime.
     There(AbortHandle),
+}
+
+/// What became of the outcome of the last round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// It counted.
+    Counted,
+    /// It was a failure that said nothing.
+    Excused,
 }
 
 /// How the first round of a check stands.
@@ -117,6 +129,8 @@ impl Entry {
             late: Duration::ZERO,
             last,
             fault: None,
+            began: None,
+            judged: Judged::Counted,
             report_all,
             first: First::Waiting,
             was_up: false,
@@ -187,6 +201,20 @@ impl Entry {
                 tracing::warn!(%target, days, "certificate expires in {days} days");
             }
         }
+    }
+
+    /// What a round says: a failure says nothing when this process stood still meanwhile and
+    /// `woke` after the round began. Not twice in a row, for a host may be so busy that it
+    /// always is late, and servers die on it as well.
+    pub(super) fn judge(&mut self, outcome: Outcome, woke: Option<Instant>) -> Outcome {
+        let is_spoiled = matches!(outcome, Outcome::Down(_))
+            && woke.is_some_and(|woke| self.began.is_some_and(|began| began < woke));
+        if is_spoiled && self.judged == Judged::Counted {
+            self.judged = Judged::Excused;
+            return Outcome::Inconclusive(Fault::new("this process stood still meanwhile"));
+        }
+        self.judged = Judged::Counted;
+        outcome
     }
 
     /// A round has ended. Returns whether it is news.

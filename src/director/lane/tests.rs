@@ -42,6 +42,23 @@ fn a_steady_healthy_state_is_silent() {
 }
 
 #[test]
+fn a_failure_while_this_process_stood_still_says_nothing_but_not_twice() {
+    let check = connection(([127, 0, 0, 1], 1).into());
+    let mut entry = super::entry::Entry::new((CheckId(1), 1), check, false, Arc::default());
+    let began = Instant::now();
+    let down = || Outcome::Down(crate::model::Reason::new("no answer"));
+    let excused = |outcome: &Outcome| matches!(outcome, Outcome::Inconclusive(_));
+    entry.began = Some(began);
+    assert_eq!(entry.judge(down(), None), down());
+    assert_eq!(entry.judge(down(), Some(began)), down(), "before the round");
+    let woke = Some(began + INTERVAL);
+    assert_eq!(entry.judge(Outcome::Up, woke), Outcome::Up);
+    assert!(excused(&entry.judge(down(), woke)));
+    assert_eq!(entry.judge(down(), woke), down(), "the second in a row");
+    assert!(excused(&entry.judge(down(), woke)));
+}
+
+#[test]
 fn every_round_is_reported_on_request() {
     let lab = Lab::new();
     let server = Server::start(OK);

@@ -33,6 +33,12 @@ const EVENTS: usize = 512;
 /// External programs that run at once. Their time-outs count from when they start.
 const PROGRAMS: usize = 128;
 
+/// Longest wait for the next thing to do: whoever stands still meanwhile wakes up late.
+const PULSE: Duration = Duration::from_millis(250);
+
+/// So late is not the scheduler: the process was stopped, or its host was suspended.
+const STANDSTILL: Duration = Duration::from_millis(500);
+
 /// Something for the thread to do.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -79,6 +85,8 @@ pub(super) struct Worker {
     buffer: Box<[u8]>,
     complaints: Complaints,
     shortage: Shortage,
+    /// When the last standstill of this process ended.
+    woke: Option<Instant>,
 }
 
 impl Worker {
@@ -110,6 +118,7 @@ impl Worker {
             buffer: vec![0; BUFFER].into(),
             complaints: Complaints::default(),
             shortage: Shortage::default(),
+            woke: None,
         }
     }
 
@@ -119,9 +128,8 @@ impl Worker {
         let mut due = Vec::new();
         let mut now = Instant::now();
         loop {
-            let wait = self
-                .next_wake(now)
-                .map(|at| at.saturating_duration_since(now));
+            let wake = self.next_wake(now).map(|at| at.clamp(now, now + PULSE));
+            let wait = wake.map(|at| at.saturating_duration_since(now));
             if let Err(error) = self.poll.poll(&mut ready, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -129,6 +137,9 @@ impl Worker {
                 return;
             }
             now = Instant::now();
+            if wake.is_some_and(|at| now.saturating_duration_since(at) >= STANDSTILL) {
+                self.woke = Some(now);
+            }
             for event in &ready {
                 if event.token() == BELL {
                     if !self.take_commands(now) {
@@ -278,6 +289,7 @@ impl Worker {
             return;
         };
         let (target, probe) = (entry.target, entry.probe().clone());
+        entry.began = Some(now);
         if entry.first == First::Waiting {
             entry.first = First::UnderWay;
             self.first_rounds += 1;
@@ -432,9 +444,11 @@ impl Worker {
             advice,
             latency,
         } = found;
+        let woke = self.woke;
         let Some(entry) = self.entry(key) else {
             return;
         };
+        let outcome = entry.judge(outcome, woke);
         let late = entry.late;
         entry.last.update(|last| {
             last.at = Some(now);

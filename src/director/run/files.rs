@@ -1,10 +1,8 @@
 //! The event loop's dealings with files: reload, change detection, maintenance.
 
-use crate::config::Host;
-
 use super::{
-    Arc, BTreeMap, Director, Event, Files, Instant, Loaded, Maintenance, Program, ServiceKey,
-    Table, children, kernel, load, maintenance, oneshot, read_services,
+    Arc, Director, Event, Files, Instant, Loaded, Maintenance, Program, SETTLING, Table, children,
+    kernel, load, maintenance, oneshot, read_services,
 };
 
 impl Director {
@@ -136,6 +134,14 @@ impl Director {
         if self.file.loading || self.stopping.is_some() {
             return;
         }
+        // Whoever writes the file may not have come to its end: what is there at two looks
+        // counts.
+        if fingerprint != self.file.fingerprint && self.file.seen.as_ref() != Some(&fingerprint) {
+            self.file.seen = Some(fingerprint);
+            self.housekeeping_due = Instant::now() + SETTLING;
+            return;
+        }
+        self.file.seen = None;
         let before = std::mem::replace(&mut self.file.fingerprint, fingerprint);
         let changed = self.file.fingerprint.changed(&before);
         let changed: Vec<String> = changed.map(|path| path.display().to_string()).collect();
@@ -204,23 +210,7 @@ impl Director {
     }
 
     pub(super) fn apply_maintenance(&mut self, now: Instant) {
-        let config = Arc::clone(self.core.config());
         let Maintenance { files, names, .. } = &self.maintenance;
-        let by_key: BTreeMap<ServiceKey, _> = config.services.iter().map(|s| (s.key, s)).collect();
-        let is_on = config.globals.maintenance_directory.is_some();
-        let wanted = |key: &ServiceKey, index: usize| {
-            let real = by_key.get(key).and_then(|service| service.reals.get(index));
-            is_on
-                && real.is_some_and(|real| {
-                    let address = real.destination.key.address;
-                    let written = match &real.written.host {
-                        Host::Name(name) => Some(&**name),
-                        Host::Address(_) => None,
-                    };
-                    let known = names.name(address).into_iter().chain(written);
-                    files.covers(address, real.port, known)
-                })
-        };
-        self.core.handle_maintenance(wanted, now);
+        maintenance::apply(&mut self.core, files, names, now);
     }
 }

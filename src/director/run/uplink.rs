@@ -24,7 +24,8 @@ impl Director {
     }
 }
 
-async fn is_alive(targets: Vec<IpAddr>) -> bool {
+/// Whether one of them answers an echo request.
+pub(crate) async fn is_alive(targets: Vec<IpAddr>) -> bool {
     let mut asked = JoinSet::new();
     for target in targets {
         let kind = ProbeKind::Ping { attempts: ATTEMPTS };
