@@ -24,7 +24,7 @@ pub(super) fn prefer_this_thread() {
                 .map_err(|_| "not permitted")
         });
     if let Err(error) = preferred {
-        tracing::debug!("no real-time priority: {error}");
+        tracing::info!("no real-time priority: {error}");
     }
 }
 
@@ -32,6 +32,6 @@ pub(super) fn prefer_this_thread() {
 /// what it will have: the stacks of all threads would be made present in full.
 pub(super) fn lock_memory() {
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
-        tracing::debug!(%error, "memory cannot be locked");
+        tracing::info!(%error, "memory cannot be locked");
     }
 }

@@ -191,15 +191,10 @@ fn check_timing(timing: &Timing) -> Result<(), &'static str> {
 /// 0.6·D, so that a node that is cut off gives up before the peer claims; but never before
 /// the slowest target had two chances to answer.
 fn isolation(instance: &crate::model::pair::Instance, dead_after: Duration) -> Option<Duration> {
-    let targets = instance.tracks.iter().filter(|t| {
-        t.effect == Effect::Fault
-            && matches!(
-                t.kind,
-                TrackKind::Ping(_) | TrackKind::Http { .. } | TrackKind::Tcp(_)
-            )
-    });
-    targets
-        .map(|t| t.interval * 2 + t.timeout)
+    let mandatory = instance.tracks.iter().filter(|t| t.effect == Effect::Fault);
+    TrackKind::that_tell_of_the_network(mandatory, |track| &track.kind)
+        .into_iter()
+        .map(|track| track.interval * 2 + track.timeout)
         .max()
         .map(|slowest| slowest.max(dead_after * 6 / 10))
 }

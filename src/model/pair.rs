@@ -302,6 +302,34 @@ pub enum TrackKind {
     },
 }
 
+impl TrackKind {
+    /// Whether an answer shows that the network is there: of a host, and not of this one.
+    pub fn is_on_the_network(&self) -> bool {
+        let is_away = |address: IpAddr| !address.to_canonical().is_loopback();
+        match self {
+            Self::Ping(address) => is_away(*address),
+            Self::Tcp(address) => is_away(address.ip()),
+            Self::Http { host, .. } => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']');
+                bare.parse().map_or(host != "localhost", is_away)
+            }
+            _ => false,
+        }
+    }
+
+    /// Those of an instance's tracks that tell whether the network is there: the pings, or
+    /// where there are none whatever else is on it. Pings are looked at most often.
+    pub fn that_tell_of_the_network<T>(
+        tracks: impl Iterator<Item = T> + Clone,
+        kind: impl Fn(&T) -> &Self,
+    ) -> Vec<T> {
+        let away = tracks.filter(|track| kind(track).is_on_the_network());
+        let (pings, others): (Vec<T>, Vec<T>) =
+            away.partition(|track| matches!(kind(track), Self::Ping(_)));
+        if pings.is_empty() { others } else { pings }
+    }
+}
+
 /// What the failure of a track does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -322,4 +350,53 @@ pub struct Hooks {
     pub after_release: Vec<PathBuf>,
     /// After this node has found a fault of its own.
     pub after_fault: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_targets_beyond_this_host_show_that_the_network_is_there() {
+        let http = |host: &str| TrackKind::Http {
+            host: host.to_owned(),
+            port: 80,
+            path: "/".to_owned(),
+        };
+        let tcp = |target: &str| TrackKind::Tcp(target.parse().unwrap());
+        for kind in [
+            TrackKind::Ping(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),
+            tcp("[2001:db8::1]:80"),
+            http("www.example.com"),
+            http("[2001:db8::1]"),
+        ] {
+            assert!(kind.is_on_the_network(), "{kind:?}");
+        }
+        for kind in [
+            TrackKind::Ping(std::net::Ipv4Addr::LOCALHOST.into()),
+            tcp("[::1]:80"),
+            tcp("[::ffff:127.0.0.1]:80"),
+            http("127.0.0.1"),
+            http("[::1]"),
+            http("localhost"),
+            TrackKind::Interface("eth0".parse().unwrap()),
+            TrackKind::Process("nginx".to_owned()),
+        ] {
+            assert!(!kind.is_on_the_network(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn pings_tell_of_the_network_where_there_are_some() {
+        let ping = |last| TrackKind::Ping(std::net::Ipv4Addr::new(192, 0, 2, last).into());
+        let tcp = |target: &str| TrackKind::Tcp(target.parse().unwrap());
+        let (here, away) = (|| tcp("127.0.0.1:80"), || tcp("192.0.2.1:80"));
+        let told = |tracks: &[TrackKind]| -> Vec<TrackKind> {
+            let told = TrackKind::that_tell_of_the_network(tracks.iter(), |kind| *kind);
+            told.into_iter().cloned().collect()
+        };
+        assert_eq!(told(&[here()]), []);
+        assert_eq!(told(&[here(), away()]), [away()]);
+        assert_eq!(told(&[away(), ping(1), here(), ping(2)]), [ping(1), ping(2)]);
+    }
 }

@@ -41,7 +41,7 @@ switches() {
 }
 
 # These are not the moves of something that flaps.
-TIMING='  max_moves: 200'
+TIMING='  max_moves: 32'
 switches "${BACKUP_ONLY_IS:-1}"
 [ -z "${SWITCHES_ONLY:-}" ] || exit 0
 

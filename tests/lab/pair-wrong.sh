@@ -36,4 +36,7 @@ expect_gap "F21 the address cannot be removed" 6000
 one_owner "F21" "$wall_mark"
 [ "$(told d2 'an address cannot be removed; the peer must not take over')" -gt 0 ] && ok "F21 an alarm" ||
     not_ok "F21 an alarm" "none"
+# What hid the address hides the host's own, too, and does not stay.
+asked() { [ "$(in_ d2 sysctl -n net.ipv4.conf.eth0.arp_ignore)" = 0 ]; }
+expect_within "F21 the node answers for its own addresses again" 6 asked
 kill -KILL "$stopped"

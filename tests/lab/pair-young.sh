@@ -7,7 +7,7 @@ source "${0%/*}/pair"
 
 : "${SWITCHES:=6}" "${EVERY:=8}"
 # These are not the moves of something that flaps.
-TIMING='  max_moves: 200'
+TIMING='  max_moves: 32'
 # Closed connections are forgotten soon, so that the list of all is short.
 for node in d1 d2; do in_ $node ipvsadm --set 900 5 300; done
 pair_start d1

@@ -18,7 +18,7 @@ pub(super) fn text(pair: &PairStatus, instance: &InstanceStatus) -> String {
     if unready {
         lines.push(
             "a planned switch to this node would lose connections now: not every check has had \
-             a result, or the kernel's table is not complete"
+             a result, the kernel's table is not complete, or it is still learning connections"
                 .to_owned(),
         );
     }
@@ -89,7 +89,7 @@ mod tests {
             "web is served by loadb2, not here: standby here for 3m12s because the peer serves\n\
              \x20 loadb2 serves and is better; takes over when it fails\n\
              \x20 track ping 192.0.2.1 is down: no answer\n\
-             \x20 a planned switch to this node would lose connections now: not every check has had a result, or the kernel's table is not complete\n\
+             \x20 a planned switch to this node would lose connections now: not every check has had a result, the kernel's table is not complete, or it is still learning connections\n\
              \x20 next: takes over when loadb2 gives up, or is silent on all links for 1 s and nobody answers for the addresses\n\
              \x20 to change it: directord failover takeover web\n"
         );

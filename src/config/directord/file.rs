@@ -103,7 +103,7 @@ mapping! {
         advert_interval: Optional<Time<10, {10 * S}>>,
         /// Silence on all links after which the peer counts as dead, at least three advert
         /// intervals; five when missing.
-        dead_after: Optional<Time<30, {5 * M}>>,
+        dead_after: Optional<Time<30, {2 * M}>>,
         /// How long an address is asked for before it is claimed, less than `dead_after`;
         /// 180ms or half of `dead_after` when missing, whichever is less.
         probe_window: Optional<Time<10, {10 * S}>>,
@@ -115,7 +115,7 @@ mapping! {
         start_wait: Optional<Time<0, {10 * M}>>,
         /// Most moves of an instance in `moves_window`; more pin it where it is; 5 when
         /// missing.
-        max_moves: Optional<Number<1, 255>>,
+        max_moves: Optional<Number<1, 32>>,
         /// The window of `max_moves`, 1s to 24h; 10m when missing.
         moves_window: Optional<Time<S, DAY>>,
         /// Whether a better node takes over from one that serves; false when missing.

@@ -44,7 +44,7 @@ fn a_steady_healthy_state_is_silent() {
 #[test]
 fn a_failure_while_this_process_stood_still_says_nothing_but_not_twice() {
     let check = connection(([127, 0, 0, 1], 1).into());
-    let mut entry = super::entry::Entry::new((CheckId(1), 1), check, false, Arc::default());
+    let mut entry = entry::Entry::new((CheckId(1), 1), check, false, Arc::default());
     let began = Instant::now();
     let down = || Outcome::Down(crate::model::Reason::new("no answer"));
     let excused = |outcome: &Outcome| matches!(outcome, Outcome::Inconclusive(_));

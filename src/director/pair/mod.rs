@@ -19,6 +19,7 @@ pub mod handle;
 mod hex;
 pub mod hooks;
 mod introduce;
+mod isolation;
 mod keeper;
 pub mod keys;
 mod learning;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::epochs::Store;
 use super::handle::{Answer, Request, Wish};
 use super::hooks::Hooks;
+use super::isolation::Isolation;
 use super::keeper::Keeper;
 use super::learning::Learning;
 use super::links::{Links, Packet};
@@ -22,7 +24,6 @@ use super::tracks::{Summary, Tracks};
 use crate::director::guard::Report;
 use crate::failover::{self, Event, Incarnation, InstanceId, Local};
 use crate::kernel::neighbour;
-use crate::kernel::sysctl::Sysctl;
 use crate::kernel::worker::Handle as Kernel;
 use crate::model::pair::Instance;
 
@@ -41,6 +42,8 @@ pub(super) struct Parts {
     pub(super) kernel: Kernel,
     pub(super) store: Store,
     pub(super) incarnation: Incarnation,
+    /// The file of [`Isolation`].
+    pub(super) isolated: PathBuf,
     pub(super) requests: mpsc::UnboundedReceiver<Request>,
     pub(super) wishes: mpsc::UnboundedSender<Wish>,
     /// The director's runtime, for tracks and hooks.
@@ -66,8 +69,7 @@ pub(super) struct Node {
     pub(super) alarms: VecDeque<Alarm>,
     pub(super) ended: bool,
     strangers: Strangers,
-    /// What an address that could not be removed has changed, as it was before.
-    pub(super) isolated: BTreeMap<InstanceId, Vec<(Sysctl, i64)>>,
+    pub(super) isolation: Isolation,
     helpers: tokio::runtime::Handle,
     queue: VecDeque<Event>,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -88,10 +90,12 @@ impl Node {
             kernel,
             store,
             incarnation,
+            isolated,
             requests,
             wishes,
             helpers,
         } = parts;
+        let isolation = Isolation::open(isolated, &plan.pair.instances);
         let (results, inbox) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::channel(16);
         let (hooks, tracks) = {
@@ -130,7 +134,7 @@ impl Node {
             alarms: VecDeque::new(),
             ended: false,
             strangers: Strangers::default(),
-            isolated: BTreeMap::new(),
+            isolation,
             queue: VecDeque::new(),
             requests,
             inbox,
@@ -347,6 +351,7 @@ impl Node {
             kernel,
             plan,
             sync_parts,
+            mut isolation,
             ..
         } = self;
         keeper.end();
@@ -358,6 +363,11 @@ impl Node {
                     tracing::warn!(%error, "the sync daemon could not be stopped");
                 }
             }
+        }
+        if isolation.is_some() {
+            // Nobody gives the addresses more time: the kernel removes them.
+            tokio::time::sleep(plan.pair.timing.address_lifetime).await;
+            isolation.end_all();
         }
         hooks.finish(HOOKS_AT_END).await;
     }

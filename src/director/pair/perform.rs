@@ -11,11 +11,7 @@ use super::hooks::{Hook, Kind};
 use super::node::Node;
 use super::status::Alarm;
 use crate::failover::{Action, Event, HookKind, InstanceId, Reason, State, Step};
-use crate::kernel::sysctl::{Scope, Sysctl};
 use crate::model::pair::Instance;
-
-/// The value of `arp_ignore` with which no question is answered (ip-sysctl.rst of Linux).
-const SILENT: i64 = 8;
 
 impl Node {
     /// Carries out one action. What takes time comes back as an event.
@@ -146,7 +142,7 @@ impl Node {
             | Step::CancelAnnouncements
             | Step::RemoveAddresses => self.at_guard(id, epoch, step, &instance),
             Step::Isolate { attempt } => {
-                let result = self.isolate(&instance, attempt);
+                let result = self.isolation.begin(&instance, attempt);
                 self.done(id, epoch, step, result);
             }
         }
@@ -222,31 +218,7 @@ impl Node {
         }
     }
 
-    /// Keeps the network from reaching addresses that cannot be removed: nobody is answered
-    /// who asks for them. Taking the interface down would take down what else is on it, and
-    /// is left to a person.
-    fn isolate(&mut self, instance: &Instance, attempt: u8) -> Result<(), String> {
-        let mut interfaces: Vec<_> = instance.addresses.iter().map(|a| &a.interface).collect();
-        interfaces.dedup();
-        for interface in interfaces {
-            let setting = Sysctl::of_ipv4(&Scope::Interface(interface.clone()), "arp_ignore");
-            let before = setting.read().map_err(|error| error.to_string())?;
-            setting.write(SILENT).map_err(|error| error.to_string())?;
-            if before != SILENT {
-                tracing::error!(
-                    attempt,
-                    "an address on {interface} cannot be removed: {setting} is {SILENT} \
-                     instead of {before} until it is gone, so that nobody finds it"
-                );
-                let own = self.isolated.entry(InstanceId::of(&instance.name));
-                own.or_default().push((setting, before));
-            }
-        }
-        Ok(())
-    }
-
-    /// The addresses are gone: what kept the network from them is no longer needed, and
-    /// would keep it from the next ones.
+    /// An instance whose addresses are gone has nothing to hide.
     pub(super) fn end_isolation(&mut self, event: &Event) {
         let Event::Done {
             instance,
@@ -257,11 +229,6 @@ impl Node {
         else {
             return;
         };
-        for (setting, before) in self.isolated.remove(instance).unwrap_or_default() {
-            match setting.write(before) {
-                Ok(()) => tracing::info!("{setting} is {before} again"),
-                Err(error) => tracing::error!(%error, "{setting} stays {SILENT}"),
-            }
-        }
+        self.isolation.end(*instance);
     }
 }

@@ -22,6 +22,7 @@ pub fn start(
     helpers: tokio::runtime::Handle,
 ) -> io::Result<(Handle, mpsc::UnboundedReceiver<Wish>)> {
     let store = Store::open(epochs)?;
+    let isolated = epochs.with_file_name("isolated");
     let incarnation = Incarnation(epochs::incarnation()?.to_be_bytes());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -39,6 +40,7 @@ pub fn start(
                     kernel,
                     store,
                     incarnation,
+                    isolated,
                     requests,
                     wishes,
                     helpers,

@@ -8,14 +8,15 @@ use super::{
     VirtualAddress, failed,
 };
 
-/// When announcements go out, after the first: the first five quickly, one after the time in
+/// When announcements go out: at once, then five quickly, one after the time in
 /// which old kernels refuse to change an entry again, one for who was away.
-const ROUNDS: [Duration; 7] = [
+const ROUNDS: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(600),
     Duration::from_millis(800),
+    Duration::from_secs(1),
     Duration::from_millis(1200),
     Duration::from_secs(5),
 ];

@@ -275,7 +275,10 @@ fn announcements_follow_their_schedule_until_they_are_cancelled() {
     bench.receive(vec![announce(6), announce(8)]);
     bench.receive(vec![announce(7)]);
     bench.live(20_000);
-    assert_eq!(bench.times("announce"), [0, 200, 400, 600, 800, 1200, 5000]);
+    assert_eq!(
+        bench.times("announce"),
+        [0, 200, 400, 600, 800, 1000, 1200, 5000]
+    );
     bench.receive(vec![announce(7)]);
     bench.live(20_500);
     bench.receive(vec![Request::CancelAnnouncements {

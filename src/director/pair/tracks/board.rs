@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::kind::{describe, is_on_the_network, judge_available};
+use super::kind::{describe, judge_available};
 use super::machine::{Inertia, Machine, State};
 use crate::model::pair::{Effect, Instance, Track, TrackKind};
 use crate::model::{InterfaceName, Outcome};
@@ -199,7 +199,7 @@ impl Board {
         now: Instant,
     ) -> Option<Change> {
         let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
-        if *outcome == Outcome::Up && is_on_the_network(&entry.track.kind) {
+        if *outcome == Outcome::Up && entry.track.kind.is_on_the_network() {
             entry.answered = Some(now);
             self.dirty.insert(entry.instance.clone());
         }
@@ -301,7 +301,10 @@ impl Board {
             weight: weight.clamp(-limit, limit) as i16,
             faults,
             carrier: carrier(own().filter(|entry| entry.role.carries)),
-            answered: own().filter_map(|entry| entry.answered).max(),
+            answered: TrackKind::that_tell_of_the_network(own(), |entry| &entry.track.kind)
+                .into_iter()
+                .filter_map(|entry| entry.answered)
+                .max(),
         }
     }
 

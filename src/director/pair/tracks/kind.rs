@@ -1,23 +1,7 @@
 //! What the kinds of tracks differ in, in words and facts. Pure.
 
-use std::net::IpAddr;
-
 use crate::model::pair::TrackKind;
 use crate::model::{Outcome, Reason};
-
-/// Whether an answer shows that the network is there.
-pub(super) fn is_on_the_network(kind: &TrackKind) -> bool {
-    let is_away = |address: IpAddr| !address.to_canonical().is_loopback();
-    match kind {
-        TrackKind::Ping(address) => is_away(*address),
-        TrackKind::Tcp(address) => is_away(address.ip()),
-        TrackKind::Http { host, .. } => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            bare.parse().map_or(host != "localhost", is_away)
-        }
-        _ => false,
-    }
-}
 
 /// Whether so many real servers are enough, in words too.
 pub(super) fn judge_available(available: u32, least: u32) -> (Outcome, String) {
@@ -63,39 +47,8 @@ pub(super) fn authority(host: &str, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
 
     use super::*;
-
-    #[test]
-    fn only_targets_beyond_this_host_show_that_the_network_is_there() {
-        let http = |host: &str| TrackKind::Http {
-            host: host.to_owned(),
-            port: 80,
-            path: "/".to_owned(),
-        };
-        let tcp = |target: &str| TrackKind::Tcp(target.parse().unwrap());
-        for kind in [
-            TrackKind::Ping(Ipv4Addr::new(192, 0, 2, 1).into()),
-            tcp("[2001:db8::1]:80"),
-            http("www.example.com"),
-            http("[2001:db8::1]"),
-        ] {
-            assert!(is_on_the_network(&kind), "{kind:?}");
-        }
-        for kind in [
-            TrackKind::Ping(Ipv4Addr::LOCALHOST.into()),
-            tcp("[::1]:80"),
-            tcp("[::ffff:127.0.0.1]:80"),
-            http("127.0.0.1"),
-            http("[::1]"),
-            http("localhost"),
-            TrackKind::Interface("eth0".parse().unwrap()),
-            TrackKind::Process("nginx".to_owned()),
-        ] {
-            assert!(!is_on_the_network(&kind), "{kind:?}");
-        }
-    }
 
     #[test]
     fn hosts_and_ports_are_written_as_in_urls() {
