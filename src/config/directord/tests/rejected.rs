@@ -216,9 +216,9 @@ fn times_follow_from_each_other_and_hold_their_bounds() {
         ("  address_lifetime: 2s\n", "late refresh"),
         ("  probe_window: 1s\n", "not less than dead_after"),
         ("  start_wait: 999ms\n", "less than dead_after"),
-        ("  max_moves: 0\n", "1 to 255"),
-        ("  max_moves: 99999999999999999999\n", "1 to 255"),
-        ("  max_moves: '5'\n", "1 to 255"),
+        ("  max_moves: 0\n", "1 to 32"),
+        ("  max_moves: 99999999999999999999\n", "1 to 32"),
+        ("  max_moves: '5'\n", "1 to 32"),
         ("  preempt_delay: 2h\n", "not a time"),
     ] {
         let all = said(&with(times));
