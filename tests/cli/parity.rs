@@ -1,4 +1,4 @@
-//! `tests/parity.md` names tests; this holds it against the sources.
+//! `tests/parity.md` and `tests/faults.md` name tests; this holds them against the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -61,24 +61,29 @@ fn cited(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_test_that_is_cited_exists() {
-    let text = fs::read_to_string(root().join("tests/parity.md")).unwrap();
     let mut files = Vec::new();
     sources(&root().join("src"), &mut files);
     sources(&root().join("tests"), &mut files);
-    let cited = cited(&text);
-    assert!(cited.len() > 100, "only {} names found", cited.len());
-    let missing: BTreeSet<String> = cited
+    for document in ["tests/parity.md", "tests/faults.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let cited = cited(&text);
+        assert!(cited.len() > 100, "{document}: only {} names found", cited.len());
+        assert_eq!(missing(&cited, &files), BTreeSet::new(), "{document}");
+    }
+}
+
+fn missing(cited: &[(String, String)], files: &[(String, String)]) -> BTreeSet<String> {
+    cited
         .iter()
         .filter(|(_, name)| {
             if let Some(scenario) = name.strip_suffix(".sh") {
                 !root().join(format!("tests/lab/{scenario}.sh")).is_file()
             } else {
-                !exists(name, &files)
+                !exists(name, files)
             }
         })
         .map(|(id, name)| format!("{id}: {name}"))
-        .collect();
-    assert!(missing.is_empty(), "{missing:#?}");
+        .collect()
 }
 
 #[test]
