@@ -150,7 +150,7 @@ pub enum Command {
         /// Which instance.
         instance: Option<InstanceId>,
     },
-    /// Nothing moves unless a node is lost.
+    /// Nothing moves by itself unless a node is lost.
     Freeze {
         /// How long; `None` is until [`Command::Unfreeze`].
         duration: Option<Duration>,

@@ -253,7 +253,7 @@ impl Pair {
             Command::Freeze { duration } => {
                 let until = duration.and_then(|duration| now.checked_add(duration));
                 self.node.frozen = until.map_or(Freeze::Forever, Freeze::Until);
-                Ok("frozen: nothing moves unless a node is lost".to_owned())
+                Ok("frozen: nothing moves by itself unless a node is lost".to_owned())
             }
             Command::Unfreeze => {
                 self.node.frozen = Freeze::No;

@@ -397,6 +397,9 @@ mod tests {
         };
         assert_eq!(told(&[here()]), []);
         assert_eq!(told(&[here(), away()]), [away()]);
-        assert_eq!(told(&[away(), ping(1), here(), ping(2)]), [ping(1), ping(2)]);
+        assert_eq!(
+            told(&[away(), ping(1), here(), ping(2)]),
+            [ping(1), ping(2)]
+        );
     }
 }

@@ -67,7 +67,11 @@ fn every_test_that_is_cited_exists() {
     for document in ["tests/parity.md", "tests/faults.md"] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         let cited = cited(&text);
-        assert!(cited.len() > 100, "{document}: only {} names found", cited.len());
+        assert!(
+            cited.len() > 100,
+            "{document}: only {} names found",
+            cited.len()
+        );
         assert_eq!(missing(&cited, &files), BTreeSet::new(), "{document}");
     }
 }

@@ -59,7 +59,7 @@ pub(super) enum Failover {
         #[command(flatten)]
         wait: Wait,
     },
-    /// Let nothing move unless a node is lost
+    /// Let nothing move by itself unless a node is lost
     Freeze {
         #[command(flatten)]
         socket: Socket,

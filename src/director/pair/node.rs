@@ -70,6 +70,8 @@ pub(super) struct Node {
     pub(super) ended: bool,
     strangers: Strangers,
     pub(super) isolation: Isolation,
+    /// The last transition of each instance.
+    pub(super) entered: BTreeMap<InstanceId, (failover::State, failover::Reason)>,
     helpers: tokio::runtime::Handle,
     queue: VecDeque<Event>,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -135,6 +137,7 @@ impl Node {
             ended: false,
             strangers: Strangers::default(),
             isolation,
+            entered: BTreeMap::new(),
             queue: VecDeque::new(),
             requests,
             inbox,

@@ -71,12 +71,13 @@ impl Node {
     }
 
     fn tell_transition(
-        &self,
+        &mut self,
         id: InstanceId,
         (from, to): (State, State),
         reason: Reason,
         epoch: u64,
     ) {
+        self.entered.insert(id, (to, reason));
         let instance = self.name_of(id);
         if matches!(to, State::Fault | State::Blocked) {
             tracing::error!(%instance, epoch, "{from} → {to}: {reason}");
@@ -86,10 +87,10 @@ impl Node {
     }
 
     fn hook(&self, id: InstanceId, kind: Kind, epoch: u64, reason: String) -> Hook {
-        let state = match kind {
-            Kind::AfterActive | Kind::BeforeRelease => "active",
-            Kind::AfterRelease => "standby",
-            Kind::AfterFault => "fault",
+        let state = match (kind, self.entered.get(&id)) {
+            (Kind::AfterActive | Kind::BeforeRelease, _) => "active",
+            (Kind::AfterFault, _) | (Kind::AfterRelease, Some((State::Fault, _))) => "fault",
+            (Kind::AfterRelease, _) => "standby",
         };
         Hook {
             instance: self.name_of(id),
@@ -129,7 +130,8 @@ impl Node {
                 });
             }
             Step::BeforeRelease => {
-                let hook = self.hook(id, Kind::BeforeRelease, epoch, String::new());
+                let reason = self.entered.get(&id).map(|(_, reason)| reason.to_string());
+                let hook = self.hook(id, Kind::BeforeRelease, epoch, reason.unwrap_or_default());
                 let answer = self.hooks.push_and_report(hook);
                 // Late or not: a release waits for no program longer than that.
                 self.beside(id, epoch, step, async move {

@@ -22,7 +22,7 @@ pub struct PairStatus {
     pub node_id: u8,
     /// This process was late and looks around before it does anything else.
     pub suspect: bool,
-    /// Nothing moves on this node unless a node is lost: `no`, `for 120 s` or `until unfreeze`.
+    /// Nothing moves by itself on this node unless a node is lost: `no`, `for 120 s` or `until unfreeze`.
     pub frozen: String,
     /// Times and limits of the protocol.
     pub timing: TimingStatus,

@@ -85,21 +85,22 @@ impl Instance {
 
     /// Standby or Fault.
     fn settle(&mut self, reason: Reason, context: &mut Context<'_>) {
-        if self.served {
-            self.served = false;
-            context.out.push(Action::Hook {
-                instance: self.id,
-                kind: HookKind::AfterRelease,
-                epoch: self.epoch,
-                reason: self.reason.unwrap_or(reason),
-            });
-        }
+        let why = self.reason.unwrap_or(reason);
         let sound = self.is_sound(context);
         self.enter(
             if sound { State::Standby } else { State::Fault },
             reason,
             context,
         );
+        if self.served {
+            self.served = false;
+            context.out.push(Action::Hook {
+                instance: self.id,
+                kind: HookKind::AfterRelease,
+                epoch: self.epoch,
+                reason: why,
+            });
+        }
     }
 
     fn decide_wait(&mut self, context: &mut Context<'_>) {
