@@ -24,7 +24,7 @@ use strict;
 use warnings;
 use Digest::SHA;
 use IO::Handle;
-use Socket;
+use Socket qw(:DEFAULT inet_pton);
 use Time::HiRes qw(clock_gettime CLOCK_BOOTTIME);
 
 $| = 1;
@@ -37,8 +37,11 @@ sub now { return clock_gettime(CLOCK_BOOTTIME) * 1000 }
 # Begins to connect.
 sub reach {
     my ($port) = @_;
-    socket(my $socket, AF_INET, SOCK_STREAM | $SOCK_NONBLOCK, 0) or die "socket: $!";
-    return $socket if connect($socket, sockaddr_in($port, inet_aton($address))) || $!{EINPROGRESS};
+    my $family = $address =~ /:/ ? AF_INET6 : AF_INET;
+    my $to = inet_pton($family, $address);
+    $to = $family == AF_INET ? pack_sockaddr_in($port, $to) : pack_sockaddr_in6($port, $to);
+    socket(my $socket, $family, SOCK_STREAM | $SOCK_NONBLOCK, 0) or die "socket: $!";
+    return $socket if connect($socket, $to) || $!{EINPROGRESS};
     return;
 }
 

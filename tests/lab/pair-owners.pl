@@ -12,7 +12,8 @@
 #   segment     `tcpdump -e -tt` of a client
 #
 # Prints "WORD NUMBER": `both` is the milliseconds in which two connected nodes had it,
-# `moves` how often it was added to one, `stray` the announcements and ARP answers from
+# `moves` how often it was added to one, `stray` the announcements and ARP answers (of
+# IPv6, the neighbour advertisements; resets are not seen then) from
 # somebody who did not have it, `resets` the TCP resets in its name that a director sent;
 # and a line "# …" about each of what should not be.
 use strict;
@@ -32,7 +33,7 @@ my @changes;
 for my $node (@nodes) {
     open my $file, '<', "addresses.$node" or die "addresses.$node: $!";
     while (my $line = <$file>) {
-        next unless $line =~ m{inet \Q$address\E/};
+        next unless $line =~ m{inet6? \Q$address\E/};
         next unless $line =~ /^\[(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)(\.\d+)\]/;
         my $time = timegm($6, $5, $4, $3, $2 - 1, $1) + $7;
         next if $line =~ /: lo /;
@@ -86,7 +87,7 @@ open my $segment, '<', 'segment' or die "segment: $!";
 while (my $line = <$segment>) {
     my ($time, $mac) = $line =~ /^([\d.]+) (\S+) >/ or next;
     next if $time < $from || $time > $to;
-    if ($line =~ /tell \Q$address\E,|Reply \Q$address\E is-at/) {
+    if ($line =~ /tell \Q$address\E,|Reply \Q$address\E is-at|advertisement, tgt is \Q$address\E,/) {
         $announced++;
         my $node = $node_of{$mac};
         next if $node && had($node, $time);

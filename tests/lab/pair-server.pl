@@ -12,7 +12,7 @@ use strict;
 use warnings;
 use Digest::SHA;
 use IO::Handle;
-use Socket;
+use Socket qw(:DEFAULT IN6ADDR_ANY);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my ($name) = @ARGV or die "usage: $0 NAME\n";
@@ -26,10 +26,10 @@ $reads = '';
 sub watch { vec($reads, fileno $_[0], 1) = 1 }
 
 for my $port (7, 9) {
-    socket(my $socket, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
+    socket(my $socket, AF_INET6, SOCK_STREAM, 0) or die "socket: $!";
     $socket->blocking(0);
     setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1);
-    bind($socket, sockaddr_in($port, INADDR_ANY)) or die "port $port: $!";
+    bind($socket, pack_sockaddr_in6($port, IN6ADDR_ANY)) or die "port $port: $!";
     listen($socket, 1024) or die "listen: $!";
     $listens{ fileno $socket } = { socket => $socket, port => $port };
     watch($socket);
