@@ -1,4 +1,4 @@
-# F14, N21, N22, F20, D16, F18: other hands touch addresses, a real server answers for the
+# F14, N21, N22, F20, D16, F18, K10: other hands touch addresses and the sync daemons, a real server answers for the
 # address, the wall clock jumps.
 # shellcheck source=tests/lab/pair
 source "${0%/*}/pair"
@@ -27,6 +27,16 @@ both=$(owners_seen "$wall_mark" | sed -n 's/^both //p')
 [ -n "$both" ] && [ "$both" -le 1000 ] && ok "N22 both had it for $both ms, at most 1000" || not_ok "N22" "both had it for $both ms"
 expect "N22 nobody moved" "active standby" "$(roles)"
 long_alive "F14, N21, N22"
+
+# The sync daemons are stopped by hand.
+log_mark
+syncs() { in_ "$1" ipvsadm -L --daemon | grep -q "^$2 sync daemon.*hb0"; }
+for one in "d1 master" "d2 backup"; do
+    in_ ${one% *} ipvsadm --stop-daemon ${one#* }
+    # shellcheck disable=SC2086 # two words
+    expect_within "K10 the $one sync daemon is stopped by hand: it runs again" 2 syncs $one
+    expect "K10 $one: told once" 1 "$(told ${one% *} "${one#* } sync daemon did not run as wanted")"
+done
 
 # A host on the segment says that the address is its own: an alarm, and the owner says
 # that it is not.

@@ -271,6 +271,7 @@ impl Node {
         let routes = self.links.routes();
         self.keeper.follow(&self.plan, &routes, Instant::now());
         self.look_at_macs();
+        self.keep_sync();
         self.tell_all();
         let now = Instant::now();
         if self.strangers.is_due(now) {
@@ -278,6 +279,14 @@ impl Node {
             for line in self.strangers.news(&links, now) {
                 tracing::warn!("{line}");
             }
+        }
+    }
+
+    /// Not while a step changes the sync daemons.
+    fn keep_sync(&self) {
+        if let Ok(mut parts) = Arc::clone(&self.sync_parts).try_lock_owned() {
+            let kernel = self.kernel.clone();
+            tokio::spawn(async move { parts.keep(&kernel).await });
         }
     }
 

@@ -30,13 +30,16 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 
 /// Which part each instance wants.
 #[derive(Debug, Default)]
-pub(super) struct Parts(BTreeMap<String, (Sync, SyncPart)>);
+pub(super) struct Parts {
+    wishes: BTreeMap<String, (Sync, SyncPart)>,
+    /// Putting it right has failed, and it was told.
+    complained: bool,
+}
 
 impl Parts {
     /// Takes the wish of an instance and makes the kernel run what all of them want. There is
     /// one daemon of a role: of two instances that want the same, the first by name decides
-    /// about interface and id. What runs already as wanted is left running, so this may be
-    /// repeated at any time.
+    /// about interface and id.
     pub(super) async fn take(
         &mut self,
         kernel: &Handle,
@@ -44,7 +47,38 @@ impl Parts {
         sync: &Sync,
         part: SyncPart,
     ) -> Result<(), Error> {
-        self.0.insert(instance.to_owned(), (sync.clone(), part));
+        self.wishes
+            .insert(instance.to_owned(), (sync.clone(), part));
+        self.enforce(kernel).await.map(drop)
+    }
+
+    /// Puts right what other hands have stopped or replaced, and tells it once.
+    pub(super) async fn keep(&mut self, kernel: &Handle) {
+        // Where nothing of ours is to run, what runs is somebody else's.
+        if self.wanted(backup_only()).is_empty() {
+            return;
+        }
+        match self.enforce(kernel).await {
+            Ok(started) => {
+                self.complained = false;
+                for role in started {
+                    let role = match role {
+                        SyncRole::Master => "master",
+                        SyncRole::Backup => "backup",
+                    };
+                    tracing::warn!("the {role} sync daemon did not run as wanted: it runs again");
+                }
+            }
+            Err(error) if !std::mem::replace(&mut self.complained, true) => {
+                tracing::error!(%error, "the sync daemon does not run as wanted");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Makes the kernel run what is wanted, and returns what had to be started. What runs
+    /// already as wanted is left running, so this may be repeated at any time.
+    async fn enforce(&self, kernel: &Handle) -> Result<Vec<SyncRole>, Error> {
         let wanted = self.wanted(backup_only());
         let running = kernel.daemons().await?;
         for daemon in &running {
@@ -55,21 +89,23 @@ impl Parts {
                 stop(kernel, daemon.role).await?;
             }
         }
+        let mut started = Vec::new();
         for (role, sync) in wanted {
             let is_there = running
                 .iter()
                 .any(|daemon| daemon.role == role && is_same(daemon, sync));
             if !is_there {
                 kernel.start_daemon(daemon(sync, role)).await?;
+                started.push(role);
             }
         }
-        Ok(())
+        Ok(started)
     }
 
     /// What is to run. With `backup_only` the kernel forwards nothing while a backup exists:
     /// then never both.
     fn wanted(&self, backup_only: bool) -> Vec<(SyncRole, &Sync)> {
-        let first = |part| self.0.values().find(move |(_, p)| *p == part);
+        let first = |part| self.wishes.values().find(move |(_, p)| *p == part);
         let master = first(SyncPart::Master).map(|(sync, _)| (SyncRole::Master, sync));
         let backup = first(SyncPart::Backup).map(|(sync, _)| (SyncRole::Backup, sync));
         let backup = backup.filter(|_| !(backup_only && master.is_some()));
@@ -160,7 +196,10 @@ mod tests {
     fn parts(list: &[(&str, u8, SyncPart)]) -> Parts {
         let entry =
             |(name, id, part): &(&str, u8, SyncPart)| ((*name).to_owned(), (sync(*id), *part));
-        Parts(list.iter().map(entry).collect())
+        Parts {
+            wishes: list.iter().map(entry).collect(),
+            complained: false,
+        }
     }
 
     #[test]
