@@ -62,7 +62,7 @@ sed 's/cluster: lab/cluster: other/' $pair/directord.yaml >$other/directord.yaml
 as_d2 "F13 another cluster" "foreign|cluster|another" 2
 
 # N30: the peer serves other addresses.
-sed "s#address: $VIP/24, interface: eth0 }#address: $VIP/24, interface: eth0 }, { address: 192.0.2.101/24, interface: eth0 }#" \
+sed "s#address: \"$VIP/24\", interface: eth0 }#address: $VIP/24, interface: eth0 }, { address: 192.0.2.101/24, interface: eth0 }#" \
     $pair/directord.yaml >$other/directord.yaml
 as_d2 "N30 other addresses" "another configuration" 2
 

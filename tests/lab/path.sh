@@ -136,4 +136,4 @@ vip_add d1
 director_stop
 expect "exit status" 0 $?
 after=$(set_up | sed 's/ *valid_lft.*//')
-expect "nothing is left over" same "$([ "$before" = "$after" ] && echo same)"
+expect "nothing is left over" "" "$(diff <(echo "$before") <(echo "$after"))"
