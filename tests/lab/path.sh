@@ -12,7 +12,7 @@ site r2
 vip_add d1
 set_up() { ip -n d1 rule show && ip -n d1 route show table all && ip -n d1 address show; }
 # Not while the site's own addresses are still being looked for.
-wait_until 10 eval '! ip -n d1 address show | grep -q tentative'
+wait_until 10 eval '[ -z "$(ip -n d1 address show tentative)" ]'
 before=$(set_up | sed 's/ *valid_lft.*//')
 in_ d1 sysctl -qw net.ipv4.conf.all.log_martians=0
 
