@@ -65,17 +65,10 @@ impl fmt::Display for Request {
             Self::Timeouts => f.write_str("read time-outs"),
             Self::SetTimeouts => f.write_str("change time-outs"),
             Self::Daemons => f.write_str("list sync daemons"),
-            Self::StartDaemon(role) => write!(f, "start the {} sync daemon", role_word(*role)),
-            Self::StopDaemon(role) => write!(f, "stop the {} sync daemon", role_word(*role)),
+            Self::StartDaemon(role) => write!(f, "start the {} sync daemon", role.name()),
+            Self::StopDaemon(role) => write!(f, "stop the {} sync daemon", role.name()),
             Self::Proc => f.write_str("read /proc/net/ip_vs"),
         }
-    }
-}
-
-fn role_word(role: SyncRole) -> &'static str {
-    match role {
-        SyncRole::Master => "master",
-        SyncRole::Backup => "backup",
     }
 }
 

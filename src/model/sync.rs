@@ -11,6 +11,16 @@ pub enum SyncRole {
     Backup,
 }
 
+impl SyncRole {
+    /// What `ipvsadm` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Backup => "backup",
+        }
+    }
+}
+
 /// A sync daemon (`IPVS_DAEMON_ATTR_*`). Zero and `None` mean the kernel's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncDaemon {

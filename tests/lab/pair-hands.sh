@@ -37,6 +37,10 @@ for one in "d1 master" "d2 backup"; do
     expect_within "K10 the $one sync daemon is stopped by hand: it runs again" 2 syncs $one
     expect "K10 $one: told once" 1 "$(told ${one% *} "${one#* } sync daemon did not run as wanted")"
 done
+in_ d1 ipvsadm --start-daemon backup --mcast-interface hb0 --syncid 9
+alone() { ! syncs d1 backup; }
+expect_within "K10 both roles by hand with backup_only: one goes" 2 alone
+expect "K10 both roles: told once" 1 "$(told d1 "a backup sync daemon ran that is not wanted")"
 
 # A host on the segment says that the address is its own: an alarm, and the owner says
 # that it is not.

@@ -40,3 +40,11 @@ one_owner "F21" "$wall_mark"
 asked() { [ "$(in_ d2 sysctl -n net.ipv4.conf.eth0.arp_ignore)" = 0 ]; }
 expect_within "F21 the node answers for its own addresses again" 6 asked
 kill -KILL "$stopped"
+
+# A process that was killed meanwhile leaves it to the next one.
+(umask 077 && printf 'web\teth0\t0\n' >$pair/d2/isolated)
+in_ d2 sysctl -qw net.ipv4.conf.eth0.arp_ignore=8
+node_start d2
+expect_within "F21 after a kill the next process puts it back" 10 asked
+written() { [ ! -s $pair/d2/isolated ]; }
+expect_within "F21 and knows it no more" 2 written

@@ -44,7 +44,7 @@ pub(super) fn without_kernel(words: &[String]) -> Option<Answer> {
         (SyncRole::Master, "start") | (SyncRole::Backup, "stop") => "takeover",
         _ => "standby",
     };
-    let word = word(role);
+    let word = role.name();
     Some(Answer::complaint(
         FAILED,
         format!(
@@ -52,13 +52,6 @@ pub(super) fn without_kernel(words: &[String]) -> Option<Answer> {
              together with the addresses; use `directord failover {verb}`\n"
         ),
     ))
-}
-
-fn word(role: SyncRole) -> &'static str {
-    match role {
-        SyncRole::Master => "master",
-        SyncRole::Backup => "backup",
-    }
 }
 
 /// `status`: whether the kernel runs the daemon of that role, then the threads of any.
@@ -72,13 +65,13 @@ pub(super) fn status(words: &[String], daemons: &[SyncDaemon], threads: &[Thread
     } else {
         ("stopped", STOPPED)
     };
-    let mut out = format!("{} {state}\n", word(role));
+    let mut out = format!("{} {state}\n", role.name());
     for role in [SyncRole::Master, SyncRole::Backup] {
         let own = threads
             .iter()
             .filter(|thread| thread.role == role && runs(role));
         for thread in own {
-            out.push_str(&format!("(ipvs_sync{} pid: {})\n", word(role), thread.pid));
+            out.push_str(&format!("(ipvs_sync{} pid: {})\n", role.name(), thread.pid));
         }
     }
     Answer::new(code, out)

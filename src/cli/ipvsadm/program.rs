@@ -15,7 +15,7 @@ use super::restore::{Line, Lines, words};
 use super::{Streams, connections, help, save};
 use crate::cli::listing::{self, Failed, Listing, Options};
 use crate::kernel::{Error, Ipvs};
-use crate::model::{ObservedTable, Operation, ServiceKey, SyncDaemon, SyncRole, Timeouts};
+use crate::model::{ObservedTable, Operation, ServiceKey, SyncDaemon, Timeouts};
 
 /// The connection entries of the calling thread's network namespace.
 const CONNECTIONS: &str = "/proc/thread-self/net/ip_vs_conn";
@@ -324,10 +324,7 @@ fn timeouts(Timeouts { tcp, tcp_fin, udp }: Timeouts) -> String {
 }
 
 fn daemon(daemon: &SyncDaemon) -> String {
-    let role = match daemon.role {
-        SyncRole::Master => "master",
-        SyncRole::Backup => "backup",
-    };
+    let role = daemon.role.name();
     let SyncDaemon {
         interface,
         sync_id,

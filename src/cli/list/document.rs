@@ -16,7 +16,7 @@ use crate::director::status::ServerStatus;
 use crate::kernel::statistics::Statistics;
 use crate::model::{
     Checksum, Counters, Family, Forwarding, ObservedDestination, ObservedService, Persistence,
-    Scheduler, SchedulerFlags, ServiceKey, SyncDaemon, SyncRole, Timeouts, Tunnel,
+    Scheduler, SchedulerFlags, ServiceKey, SyncDaemon, Timeouts, Tunnel,
 };
 
 /// Version of the schema: another number when a field goes or changes its meaning.
@@ -470,17 +470,9 @@ fn timeouts(timeouts: Timeouts) -> TimeoutsDocument {
     }
 }
 
-/// The word for a role.
-pub(super) fn role(role: SyncRole) -> &'static str {
-    match role {
-        SyncRole::Master => "master",
-        SyncRole::Backup => "backup",
-    }
-}
-
 fn sync_daemon(daemon: &SyncDaemon) -> SyncDaemonDocument {
     SyncDaemonDocument {
-        role: role(daemon.role),
+        role: daemon.role.name(),
         interface: daemon.interface.clone(),
         sync_id: daemon.sync_id,
         max_length: (daemon.max_length > 0).then_some(daemon.max_length),

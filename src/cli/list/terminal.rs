@@ -1,6 +1,6 @@
 //! The listing for people: columns as wide as what is in them, colour for states.
 
-use super::document::{flag_names, role, tunnel_words};
+use super::document::{flag_names, tunnel_words};
 use super::grid::{Cell, Grid, Paint};
 use super::view::{Director, ServerView, ServiceView, Snapshot, Totals};
 use crate::cli::failover::plain;
@@ -449,7 +449,7 @@ pub(super) fn sync(daemons: &[SyncDaemon], colour: bool) -> String {
             .group
             .map_or_else(|| "-".to_owned(), |group| group.to_string());
         grid.row(vec![
-            Cell::painted(role(daemon.role).to_owned(), Paint::Bold),
+            Cell::painted(daemon.role.name().to_owned(), Paint::Bold),
             Cell::plain(plain(&daemon.interface)),
             Cell::plain(daemon.sync_id.to_string()),
             known(daemon.max_length),

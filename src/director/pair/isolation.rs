@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use super::private;
+use super::writer::{self, Writer};
 use crate::failover::InstanceId;
 use crate::kernel::sysctl::{Scope, Sysctl};
 use crate::model::InterfaceName;
@@ -17,10 +18,15 @@ use crate::model::pair::Instance;
 /// The value of `arp_ignore` with which no question is answered (ip-sysctl.rst of Linux).
 const SILENT: i64 = 8;
 
+/// Longest file read, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// What addresses that could not be removed have changed.
 #[derive(Debug)]
 pub(super) struct Isolation {
     file: PathBuf,
+    /// Started with the first change: there is hardly ever one.
+    writer: Option<Writer<String>>,
     changed: BTreeMap<InstanceId, Changed>,
 }
 
@@ -40,9 +46,11 @@ impl Isolation {
     /// What a process before this one has left behind in the file: it ends when the addresses
     /// of `instances` are gone, and at once for instances that are no more.
     pub(super) fn open(file: PathBuf, instances: &[Instance]) -> Self {
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let changed = parse(&text);
-        let mut isolation = Self { file, changed };
+        let mut isolation = Self {
+            changed: parse(&read(&file)),
+            file,
+            writer: None,
+        };
         let known: BTreeSet<_> = instances.iter().map(|i| InstanceId::of(&i.name)).collect();
         let left: Vec<_> = isolation.changed.keys().copied().collect();
         for instance in left.into_iter().filter(|id| !known.contains(id)) {
@@ -114,22 +122,40 @@ impl Isolation {
         }
     }
 
-    fn write(&self) {
-        if let Err(error) = write(&self.file, &text(&self.changed)) {
-            let file = self.file.display();
-            tracing::error!(%error, "{file}: what was changed cannot be written down");
+    fn write(&mut self) {
+        let text = text(&self.changed);
+        let start = || {
+            let write = |path: &Path, text: &String| writer::write(path, text);
+            Writer::start(self.file.clone(), "the settings of before", write)
+        };
+        let writer = match self.writer.take() {
+            Some(writer) => Ok(writer),
+            None => start(),
+        };
+        match writer {
+            Ok(writer) => {
+                writer.submit(text);
+                self.writer = Some(writer);
+            }
+            Err(error) => {
+                let file = self.file.display();
+                tracing::error!(%error, "{file}: what was changed cannot be written down");
+            }
         }
     }
 }
 
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    if text.is_empty() {
-        return match std::fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+/// What is in the file; nothing when it cannot be trusted or read.
+fn read(file: &Path) -> String {
+    match private::read(file, LONGEST) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(refusal) => {
+            if !refusal.is_missing() {
+                tracing::warn!("{refusal}; what was hidden before this start is not known");
+            }
+            String::new()
+        }
     }
-    std::fs::write(file, text)
 }
 
 /// A line for each: instance, interface, value.

@@ -38,6 +38,7 @@ mod strangers;
 mod sync;
 mod thread;
 pub mod tracks;
+mod writer;
 
 pub use handle::{Answer, Handle, Request, Wish};
 pub use plan::{Plan, PlanError};

@@ -82,12 +82,8 @@ pub async fn report(kernel: &Handle) -> SyncReport {
 
 impl DaemonStatus {
     fn of(daemon: &SyncDaemon) -> Self {
-        let role = match daemon.role {
-            SyncRole::Master => "master",
-            SyncRole::Backup => "backup",
-        };
         Self {
-            role: role.to_owned(),
+            role: daemon.role.name().to_owned(),
             interface: daemon.interface.clone(),
             id: daemon.sync_id,
         }

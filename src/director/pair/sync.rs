@@ -59,14 +59,14 @@ impl Parts {
             return;
         }
         match self.enforce(kernel).await {
-            Ok(started) => {
+            Ok(Changes { stopped, started }) => {
                 self.complained = false;
-                for role in started {
-                    let role = match role {
-                        SyncRole::Master => "master",
-                        SyncRole::Backup => "backup",
-                    };
+                for role in started.iter().map(|role| role.name()) {
                     tracing::warn!("the {role} sync daemon did not run as wanted: it runs again");
+                }
+                for role in stopped.iter().filter(|role| !started.contains(role)) {
+                    let role = role.name();
+                    tracing::warn!("a {role} sync daemon ran that is not wanted: it is stopped");
                 }
             }
             Err(error) if !std::mem::replace(&mut self.complained, true) => {
@@ -76,9 +76,10 @@ impl Parts {
         }
     }
 
-    /// Makes the kernel run what is wanted, and returns what had to be started. What runs
-    /// already as wanted is left running, so this may be repeated at any time.
-    async fn enforce(&self, kernel: &Handle) -> Result<Vec<SyncRole>, Error> {
+    /// Makes the kernel run what is wanted. What runs already as wanted is left running, so
+    /// this may be repeated at any time.
+    async fn enforce(&self, kernel: &Handle) -> Result<Changes, Error> {
+        let mut changes = Changes::default();
         let wanted = self.wanted(backup_only());
         let running = kernel.daemons().await?;
         for daemon in &running {
@@ -87,19 +88,19 @@ impl Parts {
                 .any(|(role, sync)| *role == daemon.role && is_same(daemon, sync));
             if !stays {
                 stop(kernel, daemon.role).await?;
+                changes.stopped.push(daemon.role);
             }
         }
-        let mut started = Vec::new();
         for (role, sync) in wanted {
             let is_there = running
                 .iter()
                 .any(|daemon| daemon.role == role && is_same(daemon, sync));
             if !is_there {
                 kernel.start_daemon(daemon(sync, role)).await?;
-                started.push(role);
+                changes.started.push(role);
             }
         }
-        Ok(started)
+        Ok(changes)
     }
 
     /// What is to run. With `backup_only` the kernel forwards nothing while a backup exists:
@@ -111,6 +112,13 @@ impl Parts {
         let backup = backup.filter(|_| !(backup_only && master.is_some()));
         master.into_iter().chain(backup).collect()
     }
+}
+
+/// What had to be done for the kernel to run what is wanted.
+#[derive(Debug, Default)]
+struct Changes {
+    stopped: Vec<SyncRole>,
+    started: Vec<SyncRole>,
 }
 
 async fn stop(kernel: &Handle, role: SyncRole) -> Result<(), Error> {

@@ -174,14 +174,26 @@ impl Ipvs for Table {
         })
     }
 
-    /// Destinations included: nobody changes a table between two questions.
     fn services(&mut self) -> Result<ObservedTable, Error> {
         self.enter()?;
-        Ok(self.services.clone())
+        let bare = |(key, observed): (&ServiceKey, &ObservedService)| {
+            let (service, counters) = (observed.service.clone(), observed.counters);
+            let destinations = BTreeMap::new();
+            let bare = ObservedService {
+                service,
+                counters,
+                destinations,
+            };
+            (*key, bare)
+        };
+        Ok(self.services.iter().map(bare).collect())
     }
 
-    fn fill(&mut self, _: &ServiceKey, _: &mut ObservedService) -> Result<bool, Error> {
-        Ok(true)
+    /// No call of its own: whoever reads a table counts once.
+    fn fill(&mut self, key: &ServiceKey, observed: &mut ObservedService) -> Result<bool, Error> {
+        let found = self.services.get(key);
+        observed.destinations = found.map_or_else(BTreeMap::new, |s| s.destinations.clone());
+        Ok(found.is_some())
     }
 
     fn dump_service(&mut self, key: &ServiceKey) -> Result<Option<ObservedService>, Error> {

@@ -5,7 +5,6 @@
 //! forgotten epoch does no harm as long as the peer knows a higher one.
 
 mod text;
-mod writer;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +14,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::private::{self, Refusal};
-use writer::Writer;
+use super::writer::{self, Writer};
 
 /// Where the epochs are when nothing else is said: in systemd's `StateDirectory=directord`.
 pub const DEFAULT_PATH: &str = "/var/lib/directord/epochs";
@@ -39,7 +38,7 @@ pub enum Stored {
 #[derive(Debug)]
 pub struct Store {
     known: BTreeMap<String, u64>,
-    writer: Writer,
+    writer: Writer<BTreeMap<String, u64>>,
     loaded: Option<String>,
 }
 
@@ -66,7 +65,7 @@ impl Store {
         };
         Ok(Self {
             known,
-            writer: Writer::start(path.to_owned(), writer::write)?,
+            writer: Writer::start(path.to_owned(), "the epochs", write)?,
             loaded,
         })
     }
@@ -110,6 +109,10 @@ enum Unread {
     Refused(#[from] Refusal),
     #[error("{}: {error}", path.display())]
     Damaged { path: PathBuf, error: text::Damage },
+}
+
+fn write(path: &Path, epochs: &BTreeMap<String, u64>) -> Result<(), Refusal> {
+    writer::write(path, &text::print(epochs))
 }
 
 fn load(path: &Path) -> Result<BTreeMap<String, u64>, Unread> {

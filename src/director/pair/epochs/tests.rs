@@ -170,7 +170,7 @@ fn slow() -> (
     };
     let store = Store {
         known: BTreeMap::new(),
-        writer: Writer::start(PathBuf::from("/nonexistent/epochs"), write).unwrap(),
+        writer: Writer::start(PathBuf::from("/nonexistent/epochs"), "the epochs", write).unwrap(),
         loaded: None,
     };
     (store, go, told)
@@ -335,7 +335,7 @@ fn child_that_writes_for_ever() {
     };
     for epoch in 1.. {
         let known = epochs(&[("mail", epoch), ("web", epoch)]);
-        writer::write(&path, &known).unwrap();
+        write(&path, &known).unwrap();
     }
 }
 

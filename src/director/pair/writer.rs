@@ -1,7 +1,6 @@
-//! The thread that writes the file: a disk that hangs keeps it, and nobody else. Not a task of
-//! the runtime, whose end would wait for it.
+//! A thread that writes a file: a disk that hangs keeps it, and nobody else. Not a task of the
+//! runtime, whose end would wait for it.
 
-use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,26 +10,23 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::super::minute::OncePerMinute;
-use super::super::private::{self, Existing, Refusal};
-use super::text;
+use super::minute::OncePerMinute;
+use super::private::{self, Existing, Refusal};
 
 /// Time between two tries of what could not be written.
 const RETRY: Duration = Duration::from_secs(5);
 
-pub(super) type Epochs = BTreeMap<String, u64>;
-
 /// What is to be written: the newest only.
 #[derive(Debug, Default)]
-struct Order {
-    epochs: Epochs,
+struct Order<T> {
+    value: T,
     number: u64,
     ended: bool,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    order: Mutex<Order>,
+struct Shared<T> {
+    order: Mutex<Order<T>>,
     changed: Condvar,
     waiting: Mutex<OncePerMinute>,
 }
@@ -44,8 +40,8 @@ struct Done {
 
 /// The other side of the thread.
 #[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct Writer<T> {
+    shared: Arc<Shared<T>>,
     done: watch::Receiver<Done>,
     path: PathBuf,
 }
@@ -54,11 +50,13 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Writer {
-    /// Starts the thread, which writes the file of this path with `write`.
+impl<T: Clone + Default + Send + 'static> Writer<T> {
+    /// Starts the thread, which writes the file of this path with `write`. `what` it keeps is
+    /// for its complaints.
     pub(super) fn start(
         path: PathBuf,
-        mut write: impl FnMut(&Path, &Epochs) -> Result<(), Refusal> + Send + 'static,
+        what: &'static str,
+        mut write: impl FnMut(&Path, &T) -> Result<(), Refusal> + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let nothing = Done {
@@ -68,15 +66,15 @@ impl Writer {
         let (sender, done) = watch::channel(nothing);
         let thread = (shared.clone(), path.clone());
         std::thread::Builder::new()
-            .name("epochs".to_owned())
-            .spawn(move || run(&thread.0, &thread.1, &sender, &mut write))?;
+            .name("disk".to_owned())
+            .spawn(move || run(&thread.0, (&thread.1, what), &sender, &mut write))?;
         Ok(Self { shared, done, path })
     }
 
-    /// Has the epochs written, and returns the number of the order.
-    pub(super) fn submit(&self, epochs: Epochs) -> u64 {
+    /// Has this written, and returns the number of the order.
+    pub(super) fn submit(&self, value: T) -> u64 {
         let mut order = held(&self.shared.order);
-        order.epochs = epochs;
+        order.value = value;
         order.number += 1;
         self.shared.changed.notify_one();
         order.number
@@ -112,7 +110,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl<T> Drop for Writer<T> {
     fn drop(&mut self) {
         held(&self.shared.order).ended = true;
         self.shared.changed.notify_one();
@@ -120,11 +118,11 @@ impl Drop for Writer {
 }
 
 /// Writes the newest order until there is no other side any more. What failed is tried again.
-fn run(
-    shared: &Shared,
-    path: &Path,
+fn run<T: Clone>(
+    shared: &Shared<T>,
+    (path, what): (&Path, &str),
     sender: &watch::Sender<Done>,
-    write: &mut dyn FnMut(&Path, &Epochs) -> Result<(), Refusal>,
+    write: &mut dyn FnMut(&Path, &T) -> Result<(), Refusal>,
 ) {
     // They take room; nothing depends on them.
     let _ = private::remove_leftovers(path);
@@ -132,21 +130,21 @@ fn run(
     loop {
         // A borrow that is held here would wait for itself when the result is sent.
         let last = sender.borrow().clone();
-        let Some((epochs, number)) = next(shared, &last) else {
+        let Some((value, number)) = next(shared, &last) else {
             return;
         };
-        let result = write(path, &epochs).map_err(|refusal| refusal.to_string());
+        let result = write(path, &value).map_err(|refusal| refusal.to_string());
         if let Err(reason) = &result
             && minute.pass(Instant::now()).is_some()
         {
-            tracing::warn!("{reason}; the epochs are not stored, the service goes on");
+            tracing::warn!("{reason}; {what} are not stored, the service goes on");
         }
         sender.send_replace(Done { number, result });
     }
 }
 
 /// Waits for what is to be written; `None` at the end.
-fn next(shared: &Shared, done: &Done) -> Option<(Epochs, u64)> {
+fn next<T: Clone>(shared: &Shared<T>, done: &Done) -> Option<(T, u64)> {
     let mut order = held(&shared.order);
     while order.number == done.number && !order.ended {
         if done.result.is_ok() {
@@ -167,17 +165,16 @@ fn next(shared: &Shared, done: &Done) -> Option<(Epochs, u64)> {
     }
     // What was ordered before the end is still written, once.
     let more = order.number > done.number || !order.ended;
-    more.then(|| (order.epochs.clone(), order.number))
+    more.then(|| (order.value.clone(), order.number))
 }
 
-/// Writes the file, and makes its directory when it has vanished.
-pub(super) fn write(path: &Path, epochs: &Epochs) -> Result<(), Refusal> {
+/// Writes a file, and makes its directory when it has vanished.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Refusal> {
     if let Some(directory) = path.parent()
         && !directory.exists()
     {
         // When it cannot be made, the write says why.
         let _ = DirBuilder::new().mode(0o700).create(directory);
     }
-    let text = text::print(epochs);
     private::write(path, text.as_bytes(), Existing::Replace, |_| Ok(()))
 }
